@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import Repeats
+from recsim_llm.core.spreadsheet_text import defused
 from recsim_llm.data.tables import load_tables
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.realism.cold.simulated_clicks import INTERACTIONS, Asked, simulate_clicks
@@ -135,9 +136,10 @@ class Warmed(Wrapper):
 
     def _own(self, table: Dataset, catalog: Catalog, ratings: Ratings) -> Ratings:
         """Return the rows of a table by this run's numbers; rows of other users or items are left out."""
-        users = {self._keys.get(user, str(user)): user for user in ratings.users.tolist()}
+        # As they are, and as tables have them that spreadsheets open.
+        users = _by_name((self._keys.get(user, str(user)), user) for user in ratings.users.tolist())
         own = catalog.item_id.tolist() if catalog.item_key is None else catalog.item_key
-        items = {str(key): item for key, item in zip(own, catalog.item_id.tolist(), strict=True)}
+        items = _by_name((str(key), item) for key, item in zip(own, catalog.item_id.tolist(), strict=True))
         user = np.array([users.get(table.user_keys.get(one, str(one)), -1) for one in table.ratings.user_id.tolist()], np.int64)
         names = table.catalog.item_id if table.catalog.item_key is None else table.catalog.item_key
         place = table.catalog.index_of(table.ratings.item_id)
@@ -162,6 +164,11 @@ def unrated_items(catalog: Catalog, ratings: Ratings) -> IntArray:
     index = catalog.index_of(ratings.item_id)
     rated[index[index >= 0]] = True
     return np.flatnonzero(~rated & catalog.on_sale)
+
+
+def _by_name(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    named = dict(pairs)
+    return {defused(name): number for name, number in named.items()} | named
 
 
 def _read(folder: Path) -> Dataset:

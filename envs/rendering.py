@@ -8,8 +8,8 @@ import numpy.typing as npt
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import Kernel
 from recsim_llm.core.pages import probability
-from recsim_llm.core.terminal_text import printable
 from recsim_llm.population.world import World
+from recsim_llm.terminal_text import printable
 
 __all__ = ["page_image", "page_text"]
 

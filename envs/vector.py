@@ -141,8 +141,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         seeds = row_seeds(seed, self.num_envs)
         if some is not None and not self._seeded:
             raise ContractError("reset: got a reset_mask before the first reset(), expected a reset() of all rows first")
-        super().reset(seed=single_seed(seed) if isinstance(seed, int | np.integer) else None)
-        self._give_seeds(ALL_ROWS if some is None else some, seeds)
+        self._give_seeds(ALL_ROWS if some is None else some, self._first_seeds(seed, seeds))
         if some is None:
             self.session.begin(ALL_ROWS, wanted)
             self._ended = np.zeros(self.num_envs, np.bool_)
@@ -153,16 +152,21 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             self._ended[some] = False
         return self.session.observe(), self._info(self._nothing(), some)
 
+    def _first_seeds(self, seed: int | Sequence[int | None] | None, seeds: Sequence[int | None]) -> Sequence[int | None]:
+        """Return one seed a row, as ``reset`` was given it: None leaves a row as it is; the first time every row has one."""
+        super().reset(seed=single_seed(seed) if isinstance(seed, int | np.integer) else None)
+        if self._seeded:
+            return seeds
+        first = int(self.np_random.integers(2**62))
+        self._seeded = True
+        return [first + row if one is None else one for row, one in enumerate(seeds)]
+
     def _give_seeds(self, rows: Rows, seeds: Sequence[int | None]) -> None:
-        """Seed those of the rows that have a seed; in the first reset, also all others."""
-        if not self._seeded:
-            first = int(self.np_random.integers(2**62))
-            seeds = [first + row if seed is None else seed for row, seed in enumerate(seeds)]
+        """Seed those of the rows that have a seed."""
         seeded = [row for row in np.arange(self.num_envs)[rows].tolist() if seeds[row] is not None]
         if seeded:
             at = ALL_ROWS if len(seeded) == self.num_envs else np.array(seeded)
             self.session.seed(at, np.array([seeds[row] for row in seeded], np.uint64))
-        self._seeded = True
 
     def step(
         self, actions: npt.ArrayLike

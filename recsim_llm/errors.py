@@ -27,6 +27,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+from recsim_llm.terminal_text import printable
+
 __all__ = [
     "BackendError",
     "BudgetExceeded",
@@ -71,6 +73,8 @@ def _shown(address: re.Match[str]) -> str:
 
 
 _LINE_BREAK = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+_HEAD, _TAIL = 2_400, 1_200
+_CUT = " […] "
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -94,16 +98,28 @@ def one_of(got: object, known: Iterable[str]) -> str:
 class RecSimError(Exception):
     """Base of every error that this package raises on purpose.
 
-    Its text is one line, also where it repeats something that takes several, such as an array; and it shows no secret parts of
-    an address.
+    Its text is one line of bounded length, also where it repeats something that takes several, such as an array; it shows no
+    secret parts of an address, and holds nothing that a terminal obeys, whoever wrote the title or the file that it names.
     """
 
     def __init__(self, *about: object) -> None:
-        super().__init__(*(hide_secrets(_LINE_BREAK.sub(" ", part)) if isinstance(part, str) else part for part in about))
+        super().__init__(*(_as_line(part) if isinstance(part, str) else part for part in about))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Not by the arguments, of which subclasses want more: an error of a worker is raised where the work was given out.
         return _rebuilt, (type(self), self.args, vars(self))
+
+
+def _as_line(text: str) -> str:
+    """Return a text as an error says it."""
+    # Cut roughly first, since what is hostile can be megabytes; at last where no secret can have been cut in two.
+    return _shortened(hide_secrets(printable(_LINE_BREAK.sub(" ", _shortened(text, 4)))), 1)
+
+
+def _shortened(text: str, times: int) -> str:
+    """Return a text; of a very long one the middle is left out, since the end says what to do."""
+    head, tail = times * _HEAD, times * _TAIL
+    return text if len(text) <= head + tail else text[:head] + _CUT + text[-tail:]
 
 
 def _rebuilt(kind: type[RecSimError], about: tuple[Any, ...], details: dict[str, Any]) -> RecSimError:

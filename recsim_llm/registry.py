@@ -114,7 +114,33 @@ def resolve(kind: str, name: str) -> Any:
             with blaming(f"{kind} {name!r}, entry point {point.value!r}{package}", "one that can be loaded; mend the package"):
                 return point.load()
         raise ConfigError(f"{kind}: got {name!r}, expected module:attribute or {one_of(name, names(kind))}")
-    return import_attribute(path, kind)
+    found = import_attribute(path, kind)
+    _refuse_strangers(found, path, kind)
+    return found
+
+
+def _refuse_strangers(found: Any, path: str, kind: str) -> None:
+    """Refuse functions that nobody wrote for this package, before they are called with settings of anybody's.
+
+    What a class is, whoever makes objects of it sees by its methods first; of a function nothing can be seen but where it
+    stands. Modules that were not installed are their user's own.
+
+    Raises:
+        ConfigError: a function stands in an installed module that uses nothing of this package, or in this package and is no
+            plug-in.
+    """
+    name = path.partition(":")[0]
+    if isinstance(found, type) or not callable(found) or path in SHIPPED[kind].values():
+        return
+    module = sys.modules[name]
+    installed = {"site-packages", "dist-packages"}.intersection(Path(getattr(module, "__file__", None) or "").parts)
+    users = [getattr(value, "__module__", None) or getattr(value, "__name__", None) for value in vars(module).values()]
+    stranger = installed and not any(f"{user}.".startswith("recsim_llm.") for user in users)
+    if stranger or f"{name}.".startswith("recsim_llm."):
+        raise ConfigError(
+            f"{kind} {path!r}: got a function that is no plug-in, expected one of a module that uses this package; call it in "
+            "a function of your own"
+        )
 
 
 def describe(kind: str, name: str) -> str:
@@ -161,6 +187,8 @@ def import_attribute(path: str, what: str) -> Any:
     place = f"{what} {path!r}"
     if not module or not attribute or not all(part.isidentifier() for part in module.split(".")):
         raise ConfigError(f"{place}: got no such thing, expected module:attribute, with the module's full name")
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        raise ConfigError(f"{place}: got a module of Python itself, expected one of a plug-in; call it in a module of your own")
     with blaming(place, "a module that can be imported"):
         try:
             found = importlib.import_module(module)

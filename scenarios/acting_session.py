@@ -53,7 +53,7 @@ class ActingSession(ClockSession):
         *,
         name: str,
         log: VisitLog,
-        others: Others | None = None,
+        others: Others[AnsweredOffer] | None = None,
     ) -> None:
         super().__init__(scenario, world, recommender, name=name, log=log, others=others)
         if scenario.actions is None:
@@ -241,7 +241,13 @@ def _joined(parts: list[tuple[IntArray, Slates, IntArray]], rows: int) -> tuple[
 
 
 def open_arm(
-    scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog, others: Others | None = None
+    scenario: Scenario,
+    world: World,
+    recommender: Recommender,
+    *,
+    name: str,
+    log: VisitLog,
+    others: Others[AnsweredOffer] | None = None,
 ) -> ArmSession:
     """Return the session of an arm, with the clock and the actions that the scenario has; arguments as of ``ArmSession``.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from recsim_llm.log.segments import SegmentWriter
+from recsim_llm.log.talk_writer import TalkLog
 from recsim_llm.log.writer import RunLog
 from recsim_llm.scenarios.building import Stage
 
-__all__ = ["SEGMENT_ROWS", "open_arm_log"]
+__all__ = ["SEGMENT_ROWS", "open_arm_log", "open_talk_log"]
 
 SEGMENT_ROWS = 500_000
 """Impressions after which a segment is written; the rows of the log do not depend on it."""
@@ -33,3 +34,9 @@ def open_arm_log(built: Stage, segments: SegmentWriter, place: int) -> RunLog:
         worded=scenario.presentation is not None,
         spoken=scenario.remarks is not None,
     )
+
+
+def open_talk_log(built: Stage, segments: SegmentWriter, place: int) -> TalkLog:
+    """Return the log of an arm whose users are about to talk; arguments as of ``open_arm_log``."""
+    scenario = built.scenario
+    return TalkLog(segments, scenario.recommenders[place].name, place, slots=scenario.slate_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy.typing as npt
 
@@ -10,9 +10,12 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import PageWords, Slates
 from recsim_llm.core.profiles import Profile
-from recsim_llm.scenarios.offers import AnsweredOffer
+from recsim_llm.log.schema import Part
+from recsim_llm.log.writer import ToolCalls
 
-__all__ = ["Others", "Served", "VisitLog"]
+__all__ = ["DialogueLog", "Others", "Served", "VisitLog"]
+
+Told = TypeVar("Told")
 
 
 class Served(NamedTuple):
@@ -71,15 +74,37 @@ class VisitLog(Protocol):
         """Keep what there is of visits that are broken off."""
 
 
-class Others(Protocol):
-    """The users of other shards, of whom the recommender, the world, or both, may have to hear."""
+class DialogueLog(Protocol):
+    """What keeps the dialogues of an arm, such as ``recsim_llm.log.talk_writer.TalkLog``."""
+
+    def follow(self, tools: ToolCalls) -> None:
+        """Log what an agent does for each of its turns."""
+
+    def acts(self, part: Part) -> None:
+        """Take in acts of either side."""
+
+    def page(self, part: Part) -> None:
+        """Take in a turn of policies as a page."""
+
+    def over(self, dialogues: Part) -> None:
+        """Take in dialogues that are over."""
+
+    def keep_unfinished(self) -> None:
+        """Keep what there is of dialogues that are broken off."""
+
+
+class Others(Protocol[Told]):
+    """The users of other shards, of whom the recommender, the world, or both, may have to hear.
+
+    ``Told`` is what is told of a page: an ``AnsweredOffer``, or in conversations a ``ToldTurn``.
+    """
 
     mine: IntArray
     """int64 [m]: rows of the users who are served here, neighbours of each other."""
     profile: Profile
     """What everyone may see of each user of the world."""
 
-    def gather(self, answered: AnsweredOffer | None) -> AnsweredOffer | None:
+    def gather(self, answered: Told | None) -> Told | None:
         """Tell all others of a page, and return what everyone was shown, in ascending order of rows.
 
         Everyone who serves users calls this as often as the others.

@@ -57,7 +57,7 @@ class ArmSession:
         *,
         name: str,
         log: VisitLog,
-        others: Others | None = None,
+        others: Others[AnsweredOffer] | None = None,
     ) -> None:
         if scenario.seed is None:
             raise ConfigError("scenario: got no seed, expected one by now; set seed")

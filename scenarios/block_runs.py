@@ -9,7 +9,8 @@ from typing import Any
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.log.folders import COMPARISON_SETTINGS, MANIFEST, RUN_FOLDER, refuse_used_folder
 from recsim_llm.log.locks import lock_folder
-from recsim_llm.log.manifest import read_manifest
+from recsim_llm.log.manifest import read_manifest, read_scenario_manifest
+from recsim_llm.log.segments import read_segments
 from recsim_llm.scenarios.building import load_dataset
 from recsim_llm.scenarios.estimates import Confirm
 from recsim_llm.scenarios.parameter_files import with_files_read
@@ -19,7 +20,7 @@ from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
 from recsim_llm.scenarios.without_time import without_time
 from recsim_llm.shards.sharding import Sharding
 
-__all__ = ["count_users", "expect_same", "refuse_parts", "run_or_resume", "take_part", "tell_nobody"]
+__all__ = ["count_users", "expect_same", "is_finished", "refuse_parts", "run_or_resume", "take_part", "tell_nobody"]
 
 _COUNTED = ("choice", "language", "cascade")
 
@@ -86,6 +87,14 @@ def expect_same(asked: Scenario, known: Scenario | None, folder: Path) -> Scenar
 def take_part(scenario: Scenario, block: Block) -> Scenario:
     """Return the scenario of one block of the users."""
     return scenario.model_copy(update={"users": scenario.users.model_copy(update={"block": block})})
+
+
+def is_finished(out: Path) -> bool:
+    """Tell whether a folder is a run of which every arm is served."""
+    if not (out / MANIFEST).is_file():
+        return False
+    finished = {segment.arm for segment in read_segments(out) or () if segment.last}
+    return finished >= set(read_scenario_manifest(out)["arms"])
 
 
 def refuse_parts(scenario: Scenario) -> None:

@@ -44,7 +44,7 @@ def take_block(population: Population, block: Block, seed: int) -> Population:
         raise ConfigError(
             f"users.block.number: got {block.number}, expected 0 to {most}, since there are {len(population)} users"
         )
-    return population.take(np.sort(chosen))
+    return population.apart(np.sort(chosen))
 
 
 def join_blocks(out: Path, folders: Sequence[Path], more: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -95,7 +95,7 @@ def stage(
     cache: Path | None = None,
     limits: LimitSettings | None = None,
     allow: Allow = lambda _, __: None,
-    also: Sequence[Path] = (),
+    before: Path | None = None,
     share: Share | None = None,
 ) -> Iterator[Stage]:
     """Build a scenario; its language models are closed at the end.
@@ -106,7 +106,7 @@ def stage(
         cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
         limits: limits in place of the scenario's.
         allow: told of the calls by which items are written about, before any is made.
-        also: further folders or files like ``cache``.
+        before: as of ``Roles``.
         share: as of ``build_scenario_world``.
 
     Raises:
@@ -116,7 +116,7 @@ def stage(
     check_names(scenario)
     dataset = load_dataset(scenario)
     resolve_reward(scenario.reward, rates=dataset.feedback == "explicit", buys=scenario.buys)
-    with Roles(scenario.models, calls=calls, cache=cache, also=also, limits=limits or scenario.limits) as roles:
+    with Roles(scenario.models, calls=calls, cache=cache, before=before, limits=limits or scenario.limits) as roles:
         check_policies(scenario, roles)
         enrichment = enrich(scenario, dataset, roles, allow)
         world = build_scenario_world(scenario, dataset, roles, enrichment=enrichment, share=share)
@@ -305,7 +305,7 @@ def _chosen_users(scenario: Scenario, population: Population) -> Population:
                 f"users.part: got {settings.part!r} of {len(population)} users with train.holdout {share}, which is nobody, "
                 "expected at least one; raise --n-users, or set train.holdout otherwise"
             )
-        population = population.take(rows)
+        population = population.apart(rows)
     return population if settings.block is None else take_block(population, settings.block, _seed(scenario))
 
 

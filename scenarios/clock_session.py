@@ -64,7 +64,7 @@ class ClockSession(ArmSession):
         *,
         name: str,
         log: VisitLog,
-        others: Others | None = None,
+        others: Others[AnsweredOffer] | None = None,
     ) -> None:
         super().__init__(scenario, world, recommender, name=name, log=log, others=others)
         influence = influence_on(world.users)

@@ -11,13 +11,14 @@ from recsim_llm.comparison import Judging
 from recsim_llm.comparison.judge import judge_run, read_finished_tally
 from recsim_llm.comparison.results import FILE_NAME, Comparison, Plan, Sequential
 from recsim_llm.core.files import write_atomically
-from recsim_llm.errors import ConfigError, one_of
+from recsim_llm.errors import BudgetExceeded, ConfigError, one_of
 from recsim_llm.log.folders import RUN_FOLDER, is_run
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.population.personas import TRAITS
 from recsim_llm.report.comparison_words import verdict_lines
-from recsim_llm.scenarios.block_runs import count_users, refuse_parts, run_or_resume, take_part, tell_nobody
+from recsim_llm.scenarios.block_limits import SHARED, BlockLimits
+from recsim_llm.scenarios.block_runs import count_users, is_finished, refuse_parts, run_or_resume, take_part, tell_nobody
 from recsim_llm.scenarios.blocks import join_blocks
 from recsim_llm.scenarios.building import load_dataset
 from recsim_llm.scenarios.comparison_settings import (
@@ -30,7 +31,7 @@ from recsim_llm.scenarios.comparison_settings import (
 from recsim_llm.scenarios.estimates import Confirm, CostEstimate
 from recsim_llm.scenarios.run_progress import Report
 from recsim_llm.scenarios.run_users import known_before
-from recsim_llm.scenarios.runner import resume
+from recsim_llm.scenarios.runner import allowed_limits, resume
 from recsim_llm.scenarios.schema import Block, Scenario
 from recsim_llm.scenarios.sequential import Looks, block_size, judge_blocks, planned_users
 from recsim_llm.shards.sharding import Sharding
@@ -100,7 +101,7 @@ def compare_again(
             users came block by block, since its rule was fixed before the first of them.
         progress: as for ``recsim_llm.scenarios.run``.
         cache: as for ``recsim_llm.scenarios.run``.
-        limits: as for ``recsim_llm.scenarios.resume``; None for a comparison whose users come block by block.
+        limits: as for ``recsim_llm.scenarios.resume``, for all blocks together where users come block by block.
         sharding: as for ``recsim_llm.scenarios.resume``.
 
     Raises:
@@ -135,12 +136,9 @@ def _finish(
     """Serve who has not been served, judge, and write what came of it."""
     scenario, judging, plan = settings
     if judging.until_decided:
-        if limits:
-            raise ConfigError(
-                f"until decided: got a limit on {min(limits)}, expected none, since every block is a run with limits of its "
-                "own; leave it out"
-            )
-        comparison = _until_decided(scenario, out, judging, progress, cache=cache, confirm=confirm, sharding=sharding)
+        comparison = _until_decided(
+            scenario, out, judging, progress, cache=cache, confirm=confirm, limits=limits, sharding=sharding
+        )
     else:
         run_or_resume(scenario, out, progress, cache=cache, confirm=confirm, limits=limits, sharding=sharding)
         comparison = _judge(out, judging)
@@ -161,15 +159,21 @@ def _until_decided(
     *,
     cache: Path | None,
     confirm: Confirm,
+    limits: Mapping[str, float] | None,
     sharding: Sharding | None,
 ) -> Comparison:
-    """Serve block after block until every recommender is decided against the first, or no users are left."""
+    """Serve block after block until every recommender is decided against the first, no users are left, or a limit is reached.
+
+    Raises:
+        BudgetExceeded: a limit was reached before the first block was over, or one that is not of all blocks together.
+    """
     refuse_parts(scenario)
     available = count_users(scenario)
     size = block_size(judging, available)
     blocks = -(-available // size)
-    looks = Looks(judging, available)
+    looks, allowed = Looks(judging, available), BlockLimits(allowed_limits(scenario, limits))
     folders: list[Path] = []
+    limit: str | None = None
     for number in range(blocks):
         folder = out / BLOCKS / f"{number:03d}"
         # A person is asked once, for all the blocks that there may be.
@@ -177,7 +181,18 @@ def _until_decided(
         # Items are the same in every block: what a model wrote about them for the first one is not paid for again.
         known = folders[0] if folders and cache is None and scenario.enriched_by_writer else cache
         part = take_part(scenario, Block(size=size, number=number))
-        run_or_resume(part, folder, progress, cache=known, confirm=ask, sharding=sharding)
+        left = {} if is_finished(folder) else allowed.left(folder)
+        limit = next((name for name, value in left.items() if value <= 0), None)
+        if limit is not None and folders:
+            break
+        try:
+            run_or_resume(part, folder, progress, cache=known, confirm=ask, limits=left, sharding=sharding)
+        except BudgetExceeded as error:
+            limit = next((name for name in SHARED if error.option == f"--max-{name}"), None)
+            if limit is None or not folders:
+                raise
+            break
+        allowed.finish(folder)
         folders.append(folder)
         if looks.add(folder):
             break
@@ -188,8 +203,10 @@ def _until_decided(
         available=available,
         planned_users=planned_users(available),
         decided={name: decision.users for name, decision in looks.decided.items()},
+        limit=limit,
     )
-    join_blocks(out, folders, {"sequential": asdict(sequential)})
+    told = {name: value for name, value in asdict(sequential).items() if name != "limit" or value is not None}
+    join_blocks(out, folders, {"sequential": told})
     return judge_blocks(out, judging, looks, sequential)
 
 

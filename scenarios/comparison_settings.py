@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from recsim_llm.comparison import Judging
 from recsim_llm.comparison.results import Plan, PlannedPair
 from recsim_llm.core.files import read_json, write_atomically
-from recsim_llm.errors import ConfigError, LogError, RunExistsError
+from recsim_llm.errors import LogError, RunExistsError
 from recsim_llm.log.folders import COMPARISON_SETTINGS, MANIFEST, RUN_FOLDER, refuse_used_folder, remove_torn_files
 from recsim_llm.scenarios.block_runs import expect_same
 from recsim_llm.scenarios.parameter_files import with_files_read
@@ -50,10 +50,7 @@ def begin_comparison(asked: ComparisonSettings, out: Path) -> ComparisonSettings
 
     Raises:
         RunExistsError: the folder holds something else.
-        ConfigError: a limit is set where users come block by block.
     """
-    if asked.judging.until_decided:
-        _refuse_limits(asked.scenario)
     known = read_comparison_settings(out)
     if known is not None:
         scenario = expect_same(asked.scenario, known.scenario, out)
@@ -81,22 +78,6 @@ def forget_comparison(out: Path) -> None:
     """Leave nothing behind of a comparison that failed before its first user, so that the same folder can be tried again."""
     if not (out / MANIFEST).exists() and not (out / BLOCKS).exists():
         (out / COMPARISON_SETTINGS).unlink(missing_ok=True)
-
-
-def _refuse_limits(scenario: Scenario) -> None:
-    """See to it that nothing limits the whole of a comparison whose users come block by block.
-
-    Raises:
-        ConfigError: a limit does.
-    """
-    limits = {
-        name: value for name, value in scenario.limits.model_dump().items() if value is not None and name != "calls_a_user"
-    }
-    if limits:
-        raise ConfigError(
-            f"until decided: got a limit on {min(limits)}, expected none, since every block is a run with limits of its own; "
-            "lower --n-users instead"
-        )
 
 
 def read_comparison_settings(out: Path) -> ComparisonSettings | None:

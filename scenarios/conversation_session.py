@@ -24,25 +24,25 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray,
 from recsim_llm.core.batches import take_columns
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.dice import seed_words
-from recsim_llm.core.pages import Slates
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import KnownItems
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.safe_text import safe_text
-from recsim_llm.log.talk_writer import TalkLog
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Truth
 from recsim_llm.recommenders.base import LONGEST_WORDS
 from recsim_llm.registry import blaming, blaming_plug_in
-from recsim_llm.scenarios.arm_protocols import Served
+from recsim_llm.scenarios.arm_protocols import DialogueLog, Others, Served
 from recsim_llm.scenarios.dialogue_rows import DialogueRows
 from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.scenarios.told_turns import ToldTurn
 
 if TYPE_CHECKING:
     from recsim_llm.language.providers import Roles
 
-__all__ = ["ConversationSession"]
+__all__ = ["ConversationSession", "runs_free"]
 
 
 class ConversationSession:
@@ -55,16 +55,25 @@ class ConversationSession:
         name: of the arm.
         log: where everything goes.
         models: by role; ``user`` decides for the users and ``writer`` puts into words what they say, where they are named.
+        others: where not everyone talks here; what is logged is then of those who do.
     """
 
     def __init__(
-        self, scenario: Scenario, world: World, recommender: Any, *, name: str, log: TalkLog, models: Roles | None = None
+        self,
+        scenario: Scenario,
+        world: World,
+        recommender: Any,
+        *,
+        name: str,
+        log: DialogueLog,
+        models: Roles | None = None,
+        others: Others[ToldTurn] | None = None,
     ) -> None:
         settings, seed = scenario.conversation, scenario.seed
         if settings is None or seed is None:
             raise ConfigError("conversation: got no settings or no seed, expected both; see ArmSession for pages")
         self._scenario, self._world, self._name, self._log = scenario, world, name, log
-        self._settings, self._policy = settings, conversational(recommender)
+        self._settings, self._policy, self._others = settings, conversational(recommender), others
         self._user_id = world.population.user_id
         users, slots = len(self._user_id), scenario.slate_size
         everyone = np.arange(users)
@@ -81,7 +90,7 @@ class ConversationSession:
             rows=users,
             slots=slots,
             known=KnownItems(world.catalog, rows=users, slate_size=slots, rated=world.rated) if forbid else None,
-            profile=make_profile(world.population.demographics, users),
+            profile=make_profile(world.population.demographics, users) if others is None else others.profile,
             name=None if scenario.invalid == "count" else f"recommender {name!r}",
         )
         self._seed = np.repeat(seed_words([seed]), users)
@@ -125,17 +134,22 @@ class ConversationSession:
         """Have every user's dialogue, turn by turn; tell how far it is after each turn."""
         rows = np.arange(len(self._user_id))
         self.conversations.begin(rows, rows, np.zeros(len(rows), np.int64), self._seed)
+        begun = self._gather(ToldTurn(self.conversations.dialogues(rows).requests, None, None))
+        assert begun is not None
         with self._policys_code("start"):
-            self._policy.start(self.conversations.dialogues(rows).requests)
+            self._policy.start(begun.requests)
         opening, users = self.conversations.open(rows), self.conversations.users
-        if self._scenario.barrier == "visit" and isinstance(users, AnswersTurnsLater):
+        if runs_free(self._scenario) and isinstance(users, AnswersTurnsLater):
             yield from self._freely(opening, users)
             return
         self._settle(opening, None, acted=False)
         turn = 0
-        while rows.size:
-            prepared, dialogues = self._act(rows)
-            rows = rows[~self._settle(prepared, dialogues)]
+        while True:
+            if rows.size:
+                prepared, dialogues = self._act(rows)
+                rows = rows[~self._settle(prepared, dialogues)]
+            elif not self._observe(None):
+                return
             turn += 1
             yield Served(0, turn, len(rows), turn / self._settings.max_turns)
 
@@ -206,7 +220,7 @@ class ConversationSession:
         self._outcomes.add(turn, self.conversations)
         self.clicks += int(np.count_nonzero(turn.user.act == ACCEPT))
         if dialogues is not None:
-            self._observe(dialogues, turn)
+            self._observe(self._told(dialogues, turn))
         spoken = self._said(turn)
         if spoken is not None:
             self.conversations.tell(prepared.rows, spoken)
@@ -240,16 +254,27 @@ class ConversationSession:
         written = voiced(self._writer, words.tolist(), seed=int(self._scenario.seed or 0), who=named)
         return np.array([safe_text(text, LONGEST_WORDS) if text else "" for text in written], object)
 
-    def _observe(self, dialogues: Dialogues, turn: Turn) -> None:
+    def _told(self, dialogues: Dialogues, turn: Turn) -> ToldTurn:
+        """Return what a policy may learn from a turn."""
         shown = turn.prepared.heard.item_index
         on = np.flatnonzero((shown >= 0).all(axis=1))
-        if not on.size:
-            return
-        requests = take_columns(dialogues.requests, on)
-        slates = Slates(self._world.catalog.item_id[shown[on]])
-        clicked = self._rows.clicked(turn)[on]
-        with self._policys_code("observe"):
-            self._policy.observe(requests, slates, clicked, np.full(clicked.shape, np.nan, np.float32))
+        requests: Requests = take_columns(dialogues.requests, on)
+        return ToldTurn(requests, Slates(self._world.catalog.item_id[shown[on]]), self._rows.clicked(turn)[on])
+
+    def _gather(self, told: ToldTurn | None) -> ToldTurn | None:
+        """Return what everyone was told of whom something is told here; None where nobody talks any more."""
+        return told if self._others is None else self._others.gather(told)
+
+    def _observe(self, told: ToldTurn | None) -> bool:
+        """Let the policy learn from a turn here and elsewhere; return whether anybody had one."""
+        everyone = self._gather(told)
+        if everyone is None:
+            return False
+        requests, shown, clicked = everyone
+        if shown is not None and clicked is not None and len(clicked):
+            with self._policys_code("observe"):
+                self._policy.observe(requests, shown, clicked, np.full(clicked.shape, np.nan, np.float32))
+        return True
 
     def _record(self, turn: Turn, spoken: TextArray | None, *, acted: bool) -> None:
         if acted:
@@ -259,3 +284,8 @@ class ConversationSession:
 
     def _policys_code(self, what: str) -> AbstractContextManager[None]:
         return blaming(f"recommender {self._name!r}, {what} in a conversation", "it to take its turn; see Conversational")
+
+
+def runs_free(scenario: Scenario) -> bool:
+    """Tell whether each dialogue goes on as soon as it is answered, so that no policy learns from any."""
+    return scenario.barrier == "visit" and "user" in scenario.models

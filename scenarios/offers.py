@@ -13,7 +13,7 @@ from recsim_llm.core.pages import PageWords, Requests, Slates
 from recsim_llm.core.visits import PageOutcome
 from recsim_llm.dynamics.user_actions import Acts, Asked
 
-__all__ = ["AnsweredOffer", "Offer", "OpenOffers", "in_order", "join_answered"]
+__all__ = ["AnsweredOffer", "Offer", "OpenOffers", "fill_history", "in_order", "join_answered"]
 
 
 class Offer(NamedTuple):
@@ -120,14 +120,16 @@ def _bare(answered: AnsweredOffer) -> AnsweredOffer:
 
 
 def _of_width(answered: AnsweredOffer, width: int) -> AnsweredOffer:
-    """Return an offer whose requests' histories are filled up, or cut where nothing is, to this many items."""
-    requests = answered.offer.requests
+    return answered._replace(offer=answered.offer._replace(requests=fill_history(answered.offer.requests, width)))
+
+
+def fill_history(requests: Requests, width: int) -> Requests:
+    """Return requests whose histories are filled up, or cut where nothing is, to this many items."""
     here = min(width, requests.history_item.shape[1])
     gap = ((0, 0), (0, width - here))
-    filled = requests._replace(
+    return requests._replace(
         history_item=np.pad(requests.history_item[:, :here], gap, constant_values=-1),
         history_clicked=np.pad(requests.history_clicked[:, :here], gap),
         history_rating=np.pad(requests.history_rating[:, :here], gap, constant_values=np.nan),
         history_actions=None if requests.history_actions is None else np.pad(requests.history_actions[:, :here], gap),
     )
-    return answered._replace(offer=answered.offer._replace(requests=filled))

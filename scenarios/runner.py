@@ -19,6 +19,7 @@ from recsim_llm.errors import BudgetExceeded, LogError, PlugInError, ServiceErro
 from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.calls_file import CALLS_FILES, FILE_NAME
+from recsim_llm.language.calls.joined_calls import join_shards
 from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.log.folders import MANIFEST, RUN_FOLDER, TRACEBACK, refuse_used_folder, remove_torn_files
 from recsim_llm.log.locks import lock_folder
@@ -34,7 +35,7 @@ from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import Retrained
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.acting_session import open_arm
-from recsim_llm.scenarios.arm_logs import open_arm_log
+from recsim_llm.scenarios.arm_logs import open_arm_log, open_talk_log
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage
 from recsim_llm.scenarios.conversation_session import ConversationSession
@@ -57,7 +58,7 @@ from recsim_llm.scenarios.sharded_arms import check_shards, serve_in_shards
 from recsim_llm.scenarios.study_requests import most_cost
 from recsim_llm.shards.sharding import Sharding
 
-__all__ = ["begin_run", "draw_seed", "other_arithmetic", "resume", "run"]
+__all__ = ["allowed_limits", "begin_run", "draw_seed", "other_arithmetic", "resume", "run"]
 
 
 def run(
@@ -117,7 +118,7 @@ def begin_run(
     """
     remove_torn_files(out)
     allow = partial(_allow_writing, scenario=scenario, confirm=confirm)
-    staged = stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits), allow=allow)
+    staged = stage(scenario, calls=out / FILE_NAME, cache=cache, limits=allowed_limits(scenario, limits), allow=allow)
     with ExitStack() as opened:
         with _noting_what_was_written(scenario, out):
             built = opened.enter_context(staged)
@@ -131,7 +132,7 @@ def begin_run(
         write_manifest(out, make_manifest(built) | services)
         try:
             with _keeping_tracebacks(out):
-                _serve(built, out, progress, sharding=sharding, cache=cache, limits=_allowed(scenario, limits))
+                _serve(built, out, progress, sharding=sharding, cache=cache, limits=allowed_limits(scenario, limits))
         except (OSError, ServiceError):
             raise  # The machine's trouble, or a server's, not the scenario's: the run goes on once it is over.
         except Exception as error:
@@ -204,7 +205,8 @@ def _resume_locked(
         return
     scenario = scenario_from(settings, str(out / MANIFEST))
     _check_arithmetic(manifest, out)
-    with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
+    join_shards(out)
+    with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=allowed_limits(scenario, limits)) as built:
         services = reach_services(built, manifest, out)
         if sharding is not None:
             check_shards(built, sharding.shards, services.get("services", {}))
@@ -216,7 +218,7 @@ def _resume_locked(
                 f"run folder {out}: {changed} changed since it was started, expected what manifest.json says; start a new run"
             )
         with _keeping_tracebacks(out):
-            _serve(built, out, progress, sharding=sharding, cache=cache, limits=_allowed(scenario, limits))
+            _serve(built, out, progress, sharding=sharding, cache=cache, limits=allowed_limits(scenario, limits))
 
 
 def _refuse_to_go_on_by_hand(manifest: Mapping[str, Any], out: Path) -> None:
@@ -276,7 +278,7 @@ def _same_kernel(before: Any, now: Mapping[str, str]) -> str:
     return f" or with OPENBLAS_CORETYPE={kernel}" if alike else ""
 
 
-def _allowed(scenario: Scenario, limits: Mapping[str, float] | None) -> LimitSettings:
+def allowed_limits(scenario: Scenario, limits: Mapping[str, float] | None) -> LimitSettings:
     """Return the limits that hold: those given for this time, else the scenario's."""
     return scenario_from({**scenario.model_dump(mode="json"), "limits": limits}, "resume").limits if limits else scenario.limits
 
@@ -333,7 +335,7 @@ def _open_session(
     """Return the visits or the dialogues of an arm, and its log."""
     scenario, world, name = built.scenario, built.world, built.scenario.recommenders[place].name
     if scenario.conversation is not None:
-        talk = TalkLog(segments, name, place, slots=scenario.slate_size)
+        talk = open_talk_log(built, segments, place)
         return ConversationSession(scenario, world, learner, name=name, log=talk, models=built.roles), talk
     log = open_arm_log(built, segments, place)
     session = open_arm(scenario, world, learner, name=name, log=log)

@@ -1,8 +1,11 @@
-"""YAML as scenarios are written in it: what plain loaders let pass without a word is refused, with its line."""
+"""YAML as scenarios are written in it: what plain loaders let pass without a word is refused, with its line.
+
+A file from somebody else costs no more than a page of settings does: length, depth, numbers, and what aliases make of a few
+lines are bounded before anything is built.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,42 +13,103 @@ import yaml
 
 __all__ = ["find_line", "read_yaml", "yaml_fault"]
 
+_LONGEST = 1_000_000
+_DEEPEST = 40
+_MOST_NODES = 50_000
+_BITS = 64
+
 
 class _UniqueKeys(yaml.SafeLoader):
     """Refuses a key that stands twice in one mapping; YAML forbids it, and plain loaders take the last one without a word.
 
-    A value that looks like a day or a number and is none is a fault of the file too, with its line.
+    A value that looks like a day or a number and is none is a fault of the file too, with its line; so is a whole number that
+    nothing here could hold.
     """
 
+    count = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        node = super().compose_node(parent, index)
+        self.count += 1
+        if node is not None and self.count > _MOST_NODES:
+            raise _fault(f"more than {_MOST_NODES:,} values", node)
+        return node
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for place, key in enumerate(keys):
-            if key in keys[:place]:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} twice", node.value[place][0].start_mark)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise _fault(f"key {key.value[:40]!r} twice", key)
+                seen.add(key.value)
         return super().construct_mapping(node, deep)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
         except ValueError as error:  # what looks like a day or a number, and is none
             got = f"{node.value!s:.40} ({' '.join(str(error).split()):.60})"
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{got}, which wants quotes if it is text,", node.start_mark
-            ) from error
+            raise _fault(f"{got}, which wants quotes if it is text,", node) from error
+        if isinstance(value, int) and value.bit_length() > _BITS:
+            raise _fault(f"a whole number of {value.bit_length()} bits, which wants quotes if it is text,", node)
+        return value
 
 
 def read_yaml(text: str) -> Any:
     """Return what a YAML text holds.
 
     Raises:
-        YAMLError: it is no YAML, a key stands twice, a value is none, or settings hold themselves.
+        YAMLError: it is no YAML, a key stands twice, a value is none, settings hold themselves, or there is more of it than
+            any scenario has: characters, levels, or values, those counted again that an alias repeats.
     """
+    if len(text) > _LONGEST:
+        raise yaml.YAMLError(f"{len(text):,} characters, more than the {_LONGEST:,} that are read")
+    loader = _UniqueKeys(text)
     try:
-        content = yaml.load(text, _UniqueKeys)
-        json.dumps(content, default=str, skipkeys=True)  # finds what holds itself by an alias
-    except (RecursionError, ValueError) as error:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check_size(node)
+        return loader.construct_document(node)
+    except RecursionError as error:
         raise yaml.YAMLError("settings nested too deeply, or within themselves") from error
-    return content
+    finally:
+        loader.dispose()
+
+
+def _check_size(top: yaml.Node) -> None:
+    """Refuse what is too deep or too large with every alias written out; nothing is written out here."""
+    known: dict[int, tuple[int, int]] = {}  # values and levels of each node that was seen to its end
+    open_nodes: set[int] = set()
+    left = [top]
+    while left:
+        node = left[-1]
+        parts = [] if id(node) in known else _parts(node)
+        waiting = [part for part in parts if id(part) not in known]
+        if waiting and id(node) not in open_nodes:
+            open_nodes.add(id(node))
+            left += waiting
+            continue
+        if waiting:
+            raise yaml.YAMLError("settings nested too deeply, or within themselves")
+        if id(node) not in known:
+            sizes, depths = zip(*(known[id(part)] for part in parts), strict=True) if parts else ((), ())
+            known[id(node)] = (1 + sum(sizes), 1 + max(depths, default=0))
+            if known[id(node)][0] > _MOST_NODES:
+                raise _fault(f"more than {_MOST_NODES:,} values, those counted again that an alias repeats,", node)
+            if known[id(node)][1] > _DEEPEST:
+                raise _fault(f"settings nested more than {_DEEPEST} levels deep", node)
+        left.pop()
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _fault(problem: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 def yaml_fault(error: yaml.YAMLError) -> str:

@@ -31,6 +31,7 @@ from recsim_llm.scenarios.arm_settings import Arm, read_arm
 from recsim_llm.scenarios.clock_settings import TIMED_SECTIONS, ClockSettings
 from recsim_llm.scenarios.enrich_settings import WRITER, EnrichSettings
 from recsim_llm.scenarios.scenario_faults import find_faults
+from recsim_llm.scenarios.scenario_paths import refuse_outside
 from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
 from recsim_llm.scenarios.social_settings import SocialSettings
 from recsim_llm.scenarios.train_settings import TrainSettings
@@ -48,6 +49,7 @@ __all__ = [
     "shipped_scenarios",
 ]
 
+_FILES = (".yaml", ".yml")
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -270,7 +272,7 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         ConfigError: there is no such scenario, it is no YAML mapping, or a key or value is wrong.
     """
     path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml"):
+    if path.suffix in _FILES:
         if not path.is_file():
             beside = [str(file) for file in sorted(path.parent.glob("*.y*ml"))]
             expected = one_of(name_or_path, beside) if beside else "a file"
@@ -300,6 +302,8 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         line = None if elsewhere else find_line(text, place)
         return f"scenario {name_or_path}" + ("" if line is None else f", line {line}")
 
+    if path.suffix in _FILES:
+        refuse_outside(settings, source_of, changed)
     fixed = set(Scenario.model_fields).difference(key.partition(".")[0] for key in changed)
     return _checked(_changed(settings, changed), source_of, fixed)
 

@@ -195,10 +195,20 @@ def _compared(pair: Pair, effect: Effect, judging: Judging, *, comparisons: int,
 
 
 def _notes(sequential: Sequential) -> list[str]:
+    ended = [] if sequential.limit is None else [_told_limit(sequential)]
     return [
+        *ended,
         f"Users came in blocks of {sequential.block:,} until the comparison was decided or none were left: "
         f"{sequential.users:,} of {sequential.available:,} were served. Intervals of the comparison are always-valid: they "
         "hold at every look together, so that stopping early is allowed.",
         "Bootstrap, adjustment for earlier behaviour and results by group need a number of users fixed beforehand and are left "
         "out.",
     ]
+
+
+def _told_limit(sequential: Sequential) -> str:
+    return (
+        f"The limit on {sequential.limit} was used up after {sequential.users:,} users in whole blocks, before the comparison "
+        "was decided. Intervals hold at any stop, this one included; users of the block that was broken off count nowhere. "
+        f"`recsim-llm resume FOLDER --max-{sequential.limit} N` goes on."
+    )

@@ -31,6 +31,7 @@ from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage
 from recsim_llm.scenarios.conversation_session import ConversationSession
 from recsim_llm.scenarios.shipped_log import ShippedLog
+from recsim_llm.scenarios.shipped_talk import ShippedTalk
 from recsim_llm.scenarios.social_settings import known_friends
 
 __all__ = [
@@ -194,7 +195,7 @@ class ServedRecommender(Recommender):
 
 def follow_tools(log: object, recommender: object) -> None:
     """Have an arm's log, where there is one, take in what its recommender does with tools, where it has any."""
-    if isinstance(log, RunLog | TalkLog | ShippedLog) and isinstance(recommender, TellsTools):
+    if isinstance(log, RunLog | TalkLog | ShippedLog | ShippedTalk) and isinstance(recommender, TellsTools):
         log.follow(recommender.keep_tool_calls())
 
 

@@ -12,7 +12,7 @@ users hear of each other, all do.
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,14 +26,14 @@ from recsim_llm.log.segments import SegmentWriter
 from recsim_llm.log.tables import add_serving
 from recsim_llm.log.unread_words import note_unread
 from recsim_llm.population.world import Share
-from recsim_llm.recommenders.hooks import Count, TellsTools, keeps_users_apart
-from recsim_llm.scenarios.arm_logs import open_arm_log
+from recsim_llm.recommenders.hooks import Count, keeps_users_apart
 from recsim_llm.scenarios.building import Stage
+from recsim_llm.scenarios.conversation_session import runs_free
+from recsim_llm.scenarios.gathered_logs import open_gathered_log
 from recsim_llm.scenarios.run_progress import Progress, Report
 from recsim_llm.scenarios.serving import keep_counted
-from recsim_llm.scenarios.shard_calls import ShardCalls
-from recsim_llm.scenarios.shard_work import ShareDone, SharePart, Tidings
-from recsim_llm.scenarios.shipped_log import LoggedTurn, ToolRelay, write_turn
+from recsim_llm.scenarios.shard_calls import ShardCalls, check_concurrency
+from recsim_llm.scenarios.shard_peers import ShareDone, SharePart, Tidings
 from recsim_llm.shards.crew import Crew, Failed, Job, Lost, Part, cut
 from recsim_llm.shards.sharding import Sharding, open_crew
 
@@ -55,8 +55,6 @@ def check_shards(built: Stage, shards: int, services: Mapping[str, Any]) -> None
         ConfigError: it cannot.
     """
     scenario, users = built.scenario, len(built.world.population)
-    if scenario.conversation is not None:
-        raise ConfigError("shards: got a scenario with a conversation, expected pages; leave --backend and --shards out")
     if shards > users:
         raise ConfigError(f"shards: got {shards} for {users} users, expected at most one a user; lower --shards")
     for arm in scenario.recommenders:
@@ -71,12 +69,7 @@ def check_shards(built: Stage, shards: int, services: Mapping[str, Any]) -> None
                 f"recommender {name!r}: got a server that observes, which every shard would tell anew, expected one that does "
                 "not; or leave --shards out"
             )
-    for role, model in scenario.models.items():
-        if model.concurrency is not None and model.concurrency < shards:
-            raise ConfigError(
-                f"models.{role}.concurrency: got {model.concurrency} for {shards} shards, expected at least one each; lower "
-                "--shards"
-            )
+    check_concurrency(scenario, shards)
 
 
 def serve_in_shards(
@@ -128,16 +121,9 @@ class _Serving:
         arm = self._built.scenario.recommenders[place]
         self._place, self._name, self._together = place, arm.name, _together(self._built, place)
         self._started = time.perf_counter()
-        self._log = open_arm_log(self._built, self._segments, place)
-        self._tools = ToolRelay()
-        recommender = self._built.recommenders[arm.name]()
-        if isinstance(recommender, TellsTools):
-            self._log.follow(self._tools)
-        self._waiting = [deque[LoggedTurn]() for _ in self._everyone]
+        self._log = open_gathered_log(self._built, self._segments, place, self._sharding.shards)
         self._states: list[SharePart | None] = [None for _ in self._everyone]
         self._done: list[ShareDone | None] = [None for _ in self._everyone]
-        self._taken = [0 for _ in self._everyone]
-        self._drop = [0 for _ in self._everyone]
         self._losses = [0 for _ in self._everyone]
         if not self._begun:
             self._begin()
@@ -173,7 +159,7 @@ class _Serving:
         profile = make_profile(population.demographics, len(population))
         if self._built.scenario.clock is not None:
             return Share(population, profile)
-        return Share(population.take(np.arange(first, last)), profile[first:last].alone())
+        return Share(population.apart(np.arange(first, last)), profile[first:last].alone())
 
     def _finished(self, place: int) -> bool:
         return self._segments.finished(self._built.scenario.recommenders[place].name)
@@ -196,17 +182,13 @@ class _Serving:
             if lost:
                 answers = self._replace(lost)
                 continue
-            self._write()
+            self._log.write([one is not None for one in self._done])
             self._report()
             answers = self._answers()
 
     def _take(self, number: int, value: SharePart | ShareDone) -> None:
-        """Keep the turns that a shard hands over, but for those that it has handed over before it was lost."""
-        new = value.turns[self._drop[number] :]
-        self._drop[number] = max(self._drop[number] - len(value.turns), 0)
-        self._taken[number] += len(new)
-        self._waiting[number].extend(new)
-        if new:
+        """Keep what a shard hands over, but for what it has handed over before it was lost."""
+        if self._log.take(number, value.logged):
             self._losses[number] = 0
         if isinstance(value, ShareDone):
             self._done[number] = value
@@ -217,24 +199,10 @@ class _Serving:
         """Return whom to call next, with what the others told."""
         busy = [number for number in self._everyone if self._done[number] is None]
         if not self._together:
-            return {number: None for number in busy if not self._waiting[number]}
+            return {number: None for number in busy if not self._log.waits(number)}
         states = self._states
         told: Tidings = [None if state is None else state.answered for state in states]
         return {number: [None if other == number else one for other, one in enumerate(told)] for number in busy}
-
-    def _write(self) -> None:
-        """Write all turns of which every shard has handed over its part, if it has one."""
-        while True:
-            # A shard that is not done and has nothing here may still come with an earlier turn.
-            if any(self._done[number] is None and not self._waiting[number] for number in self._everyone):
-                return
-            heads = [turns[0].number for turns in self._waiting if turns]
-            if not heads:
-                return
-            first = min(heads)
-            turns = [turns.popleft() for turns in self._waiting if turns and turns[0].number == first]
-            write_turn(self._log, turns, self._built.world.users, self._tools)
-            self._log.turn()
 
     def _replace(self, lost: Mapping[int, Lost]) -> dict[int, Any]:
         """Let workers begin again in the place of those that are lost; return whom to call next.
@@ -252,8 +220,9 @@ class _Serving:
                 )
         again = list(self._everyone) if self._together else list(lost)
         for number in again:
+            self.crew.end(number)
             self.crew.restart(number, self._job(number))
-            self._drop[number], self._done[number], self._states[number] = self._taken[number], None, None
+            self._begin_again(number)
         return self._answers() if not self._together else dict.fromkeys(again)
 
     def _leased_again(self, error: BaseException) -> bool:
@@ -266,8 +235,12 @@ class _Serving:
         self.crew = open_crew(self._sharding)
         self._begin()
         for number in self._everyone:
-            self._drop[number], self._done[number], self._states[number] = self._taken[number], None, None
+            self._begin_again(number)
         return True
+
+    def _begin_again(self, number: int) -> None:
+        self._log.begin_again(number)
+        self._done[number], self._states[number] = None, None
 
     def _report(self) -> None:
         """Tell how far the arm is."""
@@ -306,6 +279,8 @@ class _Serving:
 def _together(built: Stage, place: int) -> bool:
     """Tell whether the shards have to hear of each other's users in an arm."""
     arm = built.scenario.recommenders[place]
+    if built.scenario.conversation is not None and runs_free(built.scenario):
+        return False
     apart = arm.retrain is None and keeps_users_apart(built.recommenders[arm.name]())
     return built.scenario.clock is not None or not apart
 

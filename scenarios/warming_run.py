@@ -191,7 +191,7 @@ def _table(dataset: Dataset, clicks: Ratings) -> str:
     items = clicks.item_id if catalog.item_key is None else catalog.item_key[catalog.index_of(clicks.item_id)]
     users = [keys.get(user, user) for user in clicks.user_id.tolist()]
     rows = zip(users, items.tolist(), clicks.timestamp.tolist(), strict=True)
-    lines = [",".join(own_names.quote(str(value), ",") for value in row) for row in rows]
+    lines = [",".join(own_names.cell(value) for value in row) for row in rows]
     return "\n".join(["user_id,item_id,timestamp", *lines]) + "\n"
 
 

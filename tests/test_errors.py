@@ -47,3 +47,14 @@ def test_the_text_of_an_error_is_one_line_whatever_it_repeats():
     assert len(str(error).splitlines()) == 1
     assert str(error).startswith("seed: got array([[ 0,  1,  2,  3,  4], [ 5, ")
     assert str(error).endswith("]), expected one integer ")
+
+
+def test_the_text_of_an_error_holds_nothing_that_a_terminal_obeys_and_is_never_long():
+    error = errors.DataError("title: got \x1b]0;owned\x07\x1b[2J\u202eevil\ud83d, expected words")
+    assert str(error) == "title: got evil?, expected words"
+    address = "http://user:" + "s3cret" * 100 + "@host"
+    for size in (10, 2_300, 2_390, 2_399, 9_590, 9_600):
+        error = errors.DataError("x" * size + " " + address + " " + "y" * 10_000_000 + "; mend it")
+        assert len(str(error)) < 3_700
+        assert str(error).endswith("yyy; mend it")
+        assert "s3cret" not in str(error)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.core.array_files import read_arrays
 from recsim_llm.core.arrays import FloatArray
+from recsim_llm.core.files import parse_json
 from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["ChoiceModel", "FamilyTaste"]
@@ -84,12 +82,12 @@ class ChoiceModel:
             DataError: the file is missing, is no such model, or was written by another version.
         """
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                header = json.loads(str(file["header"]))
-                version = header["version"]
-                names = (*_ARRAYS, *(_FAMILY + name for name in header.get("families", ())))
-                arrays = {name: file[name] for name in names} if version == _VERSION else {}
-        except _DAMAGE as error:
+            file = read_arrays(path)
+            header = parse_json(str(file["header"]))
+            version = header["version"]
+            names = (*_ARRAYS, *(_FAMILY + name for name in header.get("families", ())))
+            arrays: dict[str, Any] = {name: file[name] for name in names} if version == _VERSION else {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{path}: got {error!r}, expected a fitted choice model; write one with `recsim-llm fit`"
             ) from error
@@ -125,8 +123,3 @@ _SCALARS = (
 )
 _FAMILY = "click_items_"
 _ARRAYS = ("item_id", "click_items", "rating_items", "levels")
-# What NumPy, zipfile and json raise on files that are short, flipped or of another kind.
-_DAMAGE = (
-    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, SyntaxError),
-    *(tokenize.TokenError, struct.error, zipfile.BadZipFile, zlib.error),
-)

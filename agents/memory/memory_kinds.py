@@ -52,6 +52,9 @@ def open_memory(kind: str, settings: Mapping[str, Any], parts: MemoryParts) -> U
     place = f"memory {kind!r}"
     if not callable(make):
         raise ConfigError(f"{place}: got a {type(make).__name__}, expected a class of memories, or a function that makes one")
+    if isinstance(make, type):
+        # Before anything is made: a scenario of anybody's can name any class.
+        _require_methods(make, make.__name__, place)
     try:
         signature(make).bind(parts, **settings)
     except TypeError as error:
@@ -60,7 +63,11 @@ def open_memory(kind: str, settings: Mapping[str, Any], parts: MemoryParts) -> U
         raise ConfigError(f"{place}: got {given} ({error}), expected its settings: {known}") from error
     with blaming_plug_in("memories", kind, did="", expected="a constructor that works"):
         made: UserMemory = make(parts, **settings)
-    missing = [name for name in _METHODS if not callable(getattr(made, name, None))]
-    if missing:
-        raise PlugInError(f"{place}: got {type(made).__name__} without {missing[0]}, expected the methods of UserMemory")
+    _require_methods(made, type(made).__name__, place)
     return made
+
+
+def _require_methods(made: object, name: str, place: str) -> None:
+    missing = [method for method in _METHODS if not callable(getattr(made, method, None))]
+    if missing:
+        raise PlugInError(f"{place}: got {name} without {missing[0]}, expected the methods of UserMemory")

@@ -17,8 +17,9 @@ from recsim_llm.agents.memory.memory_settings import MemorySettings
 from recsim_llm.agents.memory.records import Records
 from recsim_llm.agents.memory.texts import Embedder
 from recsim_llm.agents.memory.topic_words import WordWeights
-from recsim_llm.core.files import write_atomically
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.core.array_files import read_arrays
+from recsim_llm.core.files import parse_json, write_atomically
+from recsim_llm.errors import ConfigError, DataError, RecSimError
 
 __all__ = ["Saved", "read_records", "write_records"]
 
@@ -72,10 +73,11 @@ def read_records(path: Path, embedder: Embedder | None) -> Saved:
         raise ConfigError(f"{path}: got memories saved {saved} an embedder, expected to load them so, not {given} one")
     try:
         return _rebuild(columns, notes, embedder)
-    except KeyError as error:
-        raise DataError(
-            f"{path}: got no column {error}, expected saved memories; give a file that was written by save"
-        ) from error
+    except RecSimError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        got = f"no column {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        raise DataError(f"{path}: got {got}, expected saved memories; give a file that was written by save") from error
 
 
 def _rebuild(columns: Mapping[str, npt.NDArray[Any]], notes: Mapping[str, Any], embedder: Embedder | None) -> Saved:
@@ -85,9 +87,21 @@ def _rebuild(columns: Mapping[str, npt.NDArray[Any]], notes: Mapping[str, Any], 
     records = Records(len(columns["count"]), len(topics), words, embedder, settings=settings)
     records.texts.adopt(_unpack_texts(columns["texts"]), columns.get("vectors"))
     row = np.repeat(np.arange(len(columns["count"])), columns["count"])
+    memories = {name: columns[f"memory_{name}"] for name in records.stream.names}
+    for name, column in memories.items():
+        if column.dtype != records.stream[name].dtype or len(column) != len(row):
+            raise ValueError(
+                f"{name} of {column.dtype} and {len(column)} rows, not {records.stream[name].dtype} and {len(row)}"
+            )
     if row.size:
-        records.stream.append(row, {name: columns[f"memory_{name}"] for name in records.stream.names})
-    records.pending[:] = columns["pending"]
+        said = memories["text"]
+        if not 0 <= said.min() <= said.max() < len(records.texts.text):
+            raise ValueError(f"texts by number up to {said.max()}, of {len(records.texts.text)}")
+        records.stream.append(row, memories)
+    pending = columns["pending"]
+    if pending.dtype != records.pending.dtype or pending.shape != records.pending.shape:
+        raise ValueError(f"pending of {pending.dtype} {pending.shape}, not {records.pending.dtype} {records.pending.shape}")
+    records.pending[:] = pending
     return Saved(records, words, topics, settings)
 
 
@@ -110,13 +124,13 @@ def _read_columns(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, An
         DataError: there is no such file, or it is not one that ``_write_columns`` wrote.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            columns = {name: archive[name] for name in archive.files}
-        notes = json.loads(columns.pop("notes").tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        columns = read_arrays(path)
+        notes = parse_json(columns.pop("notes").tobytes().decode())
+    except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path}: got {error}, expected saved memories; give a file that was written by save") from error
-    if notes.get("version") != _VERSION:
-        raise DataError(f"{path}: got version {notes.get('version')}, expected {_VERSION}; save it again with this version")
+    version = notes.get("version") if isinstance(notes, dict) else None
+    if version != _VERSION:
+        raise DataError(f"{path}: got version {version}, expected {_VERSION}; save it again with this version")
     return columns, notes
 
 

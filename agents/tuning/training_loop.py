@@ -21,7 +21,8 @@ from recsim_llm.agents.tuning.tuning_examples import Examples
 from recsim_llm.agents.tuning.tuning_settings import CHECKPOINT, SCRATCH, TuningSettings
 from recsim_llm.core import keyed
 from recsim_llm.core.files import write_atomically
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.numerics.torch_files import read_tensors
 
 __all__ = ["CHUNK", "TrainingLoop", "TuningState"]
 
@@ -173,11 +174,15 @@ class TrainingLoop:
         write_atomically(self._path, content.getvalue())
 
     def _restore(self) -> None:
-        state = torch.load(self._path, map_location=self._network.device, weights_only=True)
-        self._done, self.lowest, self.losses, self._best = state["done"], state["lowest"], state["losses"], state["best"]
-        self.seconds_before = state["seconds"]
-        self._network.load_state_dict(state["weights"], strict=False)
-        self._optimizer.load_state_dict(state["optimizer"])
+        try:
+            state = read_tensors(self._path, device=self._network.device)
+            self._done, self.lowest, self.losses, self._best = state["done"], state["lowest"], state["losses"], state["best"]
+            self.seconds_before = state["seconds"]
+            self._network.load_state_dict(state["weights"], strict=False)
+            self._optimizer.load_state_dict(state["optimizer"])
+        except Exception as error:  # Whatever tensors of other shapes and names make torch raise.
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            raise LogError(f"{self._path}: got {said}, expected what tuning kept; remove it, which begins anew") from error
 
 
 def _groups(network: Any, settings: TuningSettings) -> list[dict[str, Any]]:

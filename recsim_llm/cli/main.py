@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from recsim_llm.cli.endings import ending, heed_signals
 from recsim_llm.cli.output import print_problem
 from recsim_llm.cli.parser import make_parser
-from recsim_llm.core.terminal_text import printable
 from recsim_llm.errors import ConfigError, PlugInError, RecSimError, hide_secrets
+from recsim_llm.terminal_text import printable
 
 __all__ = ["main"]
 

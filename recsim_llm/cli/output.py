@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.core.terminal_text import printable
+from recsim_llm.terminal_text import printable
 
 __all__ = [
     "make_console",

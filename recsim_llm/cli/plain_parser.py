@@ -7,8 +7,8 @@ import re
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from recsim_llm.core.terminal_text import printable
 from recsim_llm.errors import hide_secrets, one_of
+from recsim_llm.terminal_text import printable
 
 __all__ = ["PlainParser"]
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.output import make_console, print_lines
+from recsim_llm.core.spreadsheet_text import defused
 from recsim_llm.errors import ConfigError
 
 __all__ = ["handle_sql"]
 
 _WIDEST = 60
 _GAP, _EDGES = 2, 2
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Row = Sequence[Any]
 Keep = Callable[[Row], None]
 
@@ -91,7 +91,7 @@ def _csv(path: Path, columns: Sequence[tuple[str, str]]) -> Iterator[Keep]:
 
     with replacing(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([_defused(name) for name, _ in columns])
+        writer.writerow([defused(name) for name, _ in columns])
         yield lambda row: writer.writerow([_cell(value) for value in row])
 
 
@@ -116,13 +116,8 @@ def _json(path: Path, columns: Sequence[tuple[str, str]], about: dict[str, Any])
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str):
-        return _defused(value)
+        return defused(value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
-
-
-def _defused(text: str) -> str:
-    """Return a text that a spreadsheet takes for text; what begins like a formula gets an apostrophe in front."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 
 def _print(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.option_groups import add_verb, output_options, table_options, world_options
+from recsim_llm.cli.option_groups import add_verb, output_options, shard_options, table_options, world_options
 from recsim_llm.cli.trainings import handle_train
 from recsim_llm.cli.tunings import handle_tune
 
@@ -32,6 +32,7 @@ def train_parser(commands: Any) -> None:
     )
     world_options(parser, reward="reward that is learned from and evaluated by")
     parser.add_argument("--out", metavar="DIR", type=Path, help="training folder, must be new (default: trained/SCENARIO-TIME)")
+    shard_options(parser)
     output_options(parser)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_folder
-from recsim_llm.cli.options import read_world
+from recsim_llm.cli.options import read_sharding, read_world
 from recsim_llm.cli.output import make_console, print_lines, write_json
 
 __all__ = ["finish_training", "handle_train", "resume_trained"]
@@ -27,7 +27,7 @@ def handle_train(options: argparse.Namespace) -> None:
     scenario = load_scenario(options.scenario, flags | parse_overrides(options.set))
     out = options.out or Path("trained") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
     with go_on_by_folder(out), _show_training(options.quiet) as update:
-        train(scenario, out, update, seeds=options.seeds)
+        train(scenario, out, update, seeds=options.seeds, sharding=read_sharding(options))
     finish_training(out, options)
 
 
@@ -36,7 +36,7 @@ def resume_trained(options: argparse.Namespace) -> None:
     from recsim_llm.training.train import resume_training
 
     with go_on_by_folder(options.run), _show_training(options.quiet) as update:
-        resume_training(options.run, update)
+        resume_training(options.run, update, sharding=read_sharding(options))
     finish_training(options.run, options)
 
 

@@ -233,6 +233,8 @@ class Sequential:
     """Number of users at which the intervals are narrowest."""
     decided: dict[str, int]
     """By recommender: users after which it was decided against the first; those not decided are missing."""
+    limit: str | None = None
+    """Limit on what language models may use up that ended it before it was decided; None where none did."""
     always_valid: bool = True
     """The primary metric's intervals hold at every look together, so that stopping at any of them is allowed."""
 

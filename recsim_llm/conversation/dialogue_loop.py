@@ -86,7 +86,8 @@ class Conversations:
         self._tastes, self._known, self._name, self._profile = tastes, known, name, profile
         self._user_id = world.population.user_id
         usual = world.population.trait("patience").astype(np.float64)
-        share = usual / max(float(np.median(usual)), 1e-9)
+        apart = world.population.usual_patience
+        share = usual / max(float(np.median(usual)) if apart is None else apart, 1e-9)
         self._patience = settings.patience * np.clip(share, *_ORDINARY)
         self.state = DialogueState(rows, len(world.catalog), len(attributes.names))
         self.record = Record(rows, settings.max_turns + 1, slots)

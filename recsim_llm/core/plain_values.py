@@ -15,6 +15,8 @@ __all__ = ["Place", "refuse_flag", "refuse_other_values", "refuse_unnamed"]
 Place = tuple[int | str, ...]
 """Where a setting stands: keys and numbers of list entries, from the outside in."""
 
+_HALF = "half a character, expected whole ones; write the character itself, or the escape of both halves"
+
 
 def refuse_flag(value: Any) -> Any:
     """Return a value, but see to it that ``visits: yes`` is no number; true would count as 1."""
@@ -39,6 +41,8 @@ def refuse_unnamed(value: Any, source_of: Callable[[Place], str], place: Place =
             if not isinstance(key, str):
                 where = f"{_dotted(place)}: " if place else ""
                 raise ConfigError(f"{source_of(place)}: {where}got key {key!r}, expected a name; put it in quotes if it is one")
+            if _is_broken(key):
+                raise ConfigError(f"{source_of(place)}: got key {key!r}, which has {_HALF}")
             refuse_unnamed(inner, source_of, (*place, key))
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
@@ -74,10 +78,17 @@ def _fault(value: Any) -> str | None:
         return None if fits else f"got {got}, expected one within 64 bits, or a text in quotes"
     if isinstance(value, float):
         return None if isfinite(value) else f"got {value}, expected a finite number"
-    if isinstance(value, str | None):
+    if isinstance(value, str):
+        return f"got a text with {_HALF}" if _is_broken(value) else None
+    if value is None:
         return None
     got = f"{' '.join(str(value).split()):.60} ({type(value).__name__})"
     return f"got {got}, expected text, a number, true, false or null; quote what is text"
+
+
+def _is_broken(text: str) -> bool:
+    """Tell whether a text cannot be written, since it holds half of a pair that YAML's and JSON's escapes spell."""
+    return any("\ud800" <= mark <= "\udfff" for mark in text)
 
 
 def _dotted(place: Place) -> str:

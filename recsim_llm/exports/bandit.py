@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.array_files import read_arrays
 from recsim_llm.errors import DataError, LogError
 from recsim_llm.exports.arm_log import Portion
 from recsim_llm.exports.own_names import write_own_ids
@@ -89,9 +90,8 @@ def load_bandit_feedback(path: Path | str) -> dict[str, Any]:
         DataError: the file cannot be read, or is none of theirs.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            feedback: dict[str, Any] = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        feedback: dict[str, Any] = read_arrays(Path(path))
+    except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: got a file that cannot be read ({error}), expected feedback.npz or slates.npz of an export; export again"
         ) from error

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from recsim_llm.conversation.transcripts import LoggedAct, Transcript
+from recsim_llm.core.spreadsheet_text import defused
 from recsim_llm.exports.own_names import quote
 from recsim_llm.exports.ratings_csv import dated_title
 from recsim_llm.exports.source import ExportSource
@@ -54,7 +55,7 @@ def write_inspired(source: ExportSource, folder: Path) -> dict[str, int]:
         stream.write("\t".join(_COLUMNS) + "\n")
         for transcript in told:
             for row in _rows(source, told, transcript):
-                stream.write("\t".join(quote(row[name], "\t") for name in _COLUMNS) + "\n")
+                stream.write("\t".join(quote(defused(row[name]), "\t") for name in _COLUMNS) + "\n")
                 written["utterances"] += 1
             written["conversations"] += 1
     told.write_losses(folder, "inspired", written["conversations"], mapped=_MAPPED, lost=_LOST, notes=_NOTES)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from recsim_llm.core.spreadsheet_text import defused
 from recsim_llm.exports.source import ExportSource
 
-__all__ = ["quote", "write_own_ids"]
+__all__ = ["cell", "quote", "write_own_ids"]
 
 
 def quote(text: str, separator: str) -> str:
@@ -15,6 +16,11 @@ def quote(text: str, separator: str) -> str:
     if not any(letter in text for letter in (separator, '"', "\n", "\r")):
         return text
     return '"' + text.replace('"', '""') + '"'
+
+
+def cell(value: object) -> str:
+    """Return a field of a table that spreadsheets open, parted by commas: what begins like a formula gets an apostrophe."""
+    return quote(defused(value) if isinstance(value, str) else str(value), ",")
 
 
 def write_own_ids(source: ExportSource, folder: Path) -> None:
@@ -34,4 +40,4 @@ def write_own_ids(source: ExportSource, folder: Path) -> None:
 def _write(path: Path, header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
         for row in (header, *rows):
-            stream.write(",".join(quote(str(value), ",") for value in row) + "\n")
+            stream.write(",".join(cell(value) for value in row) + "\n")

@@ -14,7 +14,7 @@ import numpy as np
 from recsim_llm.data.movielens_words import NO_GENRES
 from recsim_llm.errors import ConfigError
 from recsim_llm.exports.arm_log import Portion
-from recsim_llm.exports.own_names import quote
+from recsim_llm.exports.own_names import cell
 from recsim_llm.exports.source import ExportSource
 
 __all__ = ["dated_title", "write_movielens"]
@@ -66,7 +66,7 @@ def dated_title(source: ExportSource, item_index: int) -> str:
 
 def _write(stream: TextIO, rows: Iterable[tuple[object, ...]]) -> None:
     for row in rows:
-        stream.write(",".join(quote(str(value), ",") for value in row) + "\n")
+        stream.write(",".join(cell(value) for value in row) + "\n")
 
 
 def _last_ratings(portion: Portion) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], ...]:

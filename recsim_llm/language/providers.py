@@ -18,7 +18,7 @@ from recsim_llm.language.calls.budget import Budget, Limits, Prices
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.meter import Meter
 from recsim_llm.language.calls.model import LanguageModel
-from recsim_llm.language.calls.store import CallStore
+from recsim_llm.language.calls.store import CallStore, read_paid
 from recsim_llm.language.probing.probe import ProbeReport, load_probe, probe, probe_command, require, save_probe
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ class Roles:
         settings: by role, see ``ROLES``.
         calls: file in which every call is kept; None keeps them until the models are closed.
         cache: a run folder or calls file from which answers are taken before a model is asked.
-        also: further such folders or files.
+        before: calls file, written by nobody meanwhile, of what was done of the same run before: its answers are taken first,
+            and what they used up counts.
         limits: what all of them together may use up.
 
     Raises:
@@ -148,7 +149,7 @@ class Roles:
         *,
         calls: Path | None = None,
         cache: Path | None = None,
-        also: Sequence[Path] = (),
+        before: Path | None = None,
         limits: LimitSettings | None = None,
     ) -> None:
         unknown = sorted(set(settings) - set(ROLES))
@@ -156,9 +157,11 @@ class Roles:
             raise ConfigError(f"models: got role {unknown[0]!r}, expected {one_of(unknown[0], ROLES)}")
         self._settings = dict(settings)
         self._budget = Budget(Limits(**(limits or LimitSettings()).model_dump()), _prices(settings.values()))
-        self._store = CallStore(calls, cache=cache)
-        for path in also:
-            self._store.also_read(path)
+        self._store = CallStore(calls, cache=before)
+        if before is not None:
+            self._budget.add(read_paid(before))
+        if cache is not None:
+            self._store.also_read(cache)
         self._models = dict[str, LanguageModel]()
         self._shared = dict[str, tuple[Backend, AdaptiveLimiter]]()
         self._ahead = dict[str, float]()

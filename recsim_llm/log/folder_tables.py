@@ -67,7 +67,12 @@ def _dataset(paths: list[Path]) -> ds.Dataset:
         except (pa.ArrowException, OSError) as error:
             raise LogError(f"{path}: cannot be read as Parquet ({error}); restore the file or start a new run") from error
         schemas.append(pa.schema([field.with_type(_plain(field.type)) for field in schema]))
-    return ds.dataset([str(path) for path in paths], schema=pa.unify_schemas(schemas), format="parquet")
+    try:
+        return ds.dataset([str(path) for path in paths], schema=pa.unify_schemas(schemas), format="parquet")
+    except pa.ArrowException as error:
+        raise LogError(
+            f"{paths[0].parent}: got files of different columns ({error}), expected the same; restore them"
+        ) from error
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -60,8 +60,8 @@ class KeyTable:
         Raises:
             LogError: an id is not in the table.
         """
-        place = np.minimum(np.searchsorted(self.known, ids), len(self.known) - 1)
-        strange = (self.known[place] != ids) & (ids >= 0)
+        place = np.clip(np.searchsorted(self.known, ids), 0, max(len(self.known) - 1, 0))
+        strange = (self.known[place] != ids) & (ids >= 0) if len(self.known) else ids >= 0
         if strange.any():
             raise LogError(
                 f"{self.run}: got id {ids[strange][0]} in the log, expected one of {self.table}.parquet; restore the folder or "

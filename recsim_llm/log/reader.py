@@ -144,7 +144,7 @@ class RunReader:
             if arm is not None and segment.arm is None:
                 where["arm"] = [arm]
             if table in segment.files:
-                for batch in _batches(self.folder / segment.files[table], stored, [*where], rows or BATCH_ROWS):
+                for batch in _batches(self.folder / segment.files[table], table, stored, [*where], rows=rows or BATCH_ROWS):
                     yield add_keys(_filtered(batch, where), keys).select([*names])
 
     def columns(
@@ -219,17 +219,23 @@ def _found(run: Path) -> tuple[Segment, ...]:
     return tuple(found)
 
 
-def _batches(path: Path, names: list[str], more: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+def _batches(path: Path, table: str, names: list[str], more: list[str], *, rows: int) -> Iterator[pa.RecordBatch]:
     # Heavy, and rooms that read logs must load without it.
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from recsim_llm.log.column_types import ids_of, refuse_nulls, refuse_other_types
+    from recsim_llm.log.schema import SCHEMAS
 
     try:
         with pq.ParquetFile(path) as file:
             missing = set(names + more) - set(file.schema_arrow.names)
             if missing:
                 raise LogError(f"{path}: got no column {min(missing)!r}, expected {', '.join(names)}")
-            yield from file.iter_batches(batch_size=rows, columns=[*dict.fromkeys(names + more)])
+            refuse_other_types(path, file.schema_arrow, SCHEMAS[table], names + more)
+            for batch in file.iter_batches(batch_size=rows, columns=[*dict.fromkeys(names + more)]):
+                refuse_nulls(path, batch, ids_of(SCHEMAS[table]))
+                yield batch
     except (pa.ArrowException, OSError) as error:
         raise LogError(f"{path}: cannot be read as Parquet ({error}); restore the file or start a new run") from error
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from recsim_llm.core.files import write_atomically
+from recsim_llm.core.files import parse_json, write_atomically
 from recsim_llm.errors import LogError
 from recsim_llm.log.folders import INDEX, SOMETIMES, TABLES
 from recsim_llm.log.work_beside import WorkBeside
@@ -81,7 +82,7 @@ def read_segments(run: Path) -> tuple[Segment, ...] | None:
     try:
         if not path.exists():
             return None
-        segments = [_segment(json.loads(line)) for line in _whole_lines(path.read_bytes()).splitlines()]
+        segments = [_segment(parse_json(line.decode())) for line in _whole_lines(path.read_bytes()).splitlines()]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise LogError(f"{path}: got {error!r}, expected the index of a run; restore the file or start a new run") from error
     return tuple(sorted(segments, key=lambda segment: max(map(_file_name, segment.files.values()), default="")))
@@ -240,13 +241,18 @@ def _whole_lines(content: bytes) -> bytes:
 
 
 def _segment(line: Any) -> Segment:
-    files = {PurePosixPath(path).parts[0]: str(path) for path in line["sha256"]}
-    if unknown := set(files) - set(TABLES):
-        raise ValueError(f"a file of {min(unknown)}")
+    files = {str(path).partition("/")[0]: str(path) for path in line["sha256"]}
+    for table, path in files.items():
+        # A file right in its table's folder, and nowhere else on the disk.
+        if table not in TABLES or not re.fullmatch(r"[\w-]+\.parquet", path.removeprefix(f"{table}/")):
+            raise ValueError(f"the file {path[:80]!r}")
+    rows = dict(line["rows"])
+    if not all(isinstance(count, int) and count >= 0 for count in rows.values()):
+        raise ValueError(f"rows {rows}")
     return Segment(
         arm=str(line["arm"]),
         number=int(line["segment"]),
-        rows=dict(line["rows"]),
+        rows=rows,
         files=files,
         sha256={table: str(line["sha256"][path]) for table, path in files.items()},
         last=bool(line["last"]),

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
+from recsim_llm.log.column_types import refuse_nulls, refuse_other_types
 
 __all__ = [
     "COUNTS",
@@ -153,6 +154,29 @@ COUNTS = pa.schema(
 of what was counted in ``cases`` of what it is told of; ``share``: every case counts for 0 or 1."""
 
 
+_SCHEMAS = {
+    "items": ITEMS,
+    "users": USERS,
+    "friends": FRIENDS,
+    "held_out": HELD_OUT,
+    "rated_before": RATED_BEFORE,
+    "texts": TEXTS,
+    "interviews": INTERVIEWS,
+    "timings": TIMINGS,
+    "serving": SERVING,
+    "counts": COUNTS,
+}
+"""Columns of the tables by name."""
+_NEVER_NULL = {
+    "items": ("item_id", "genres"),
+    "users": ("user_id", "history_genres"),
+    "friends": ("user_id", "friend_id"),
+    "held_out": ("user_id", "item_id", "rating"),
+    "rated_before": ("user_id", "item_id"),
+}
+"""Of some of them, the columns that hold something in every row."""
+
+
 def table_path(run: Path, name: str) -> Path:
     """Return where a table lies."""
     return run / f"{name}.parquet"
@@ -190,6 +214,9 @@ def read_table(run: Path, name: str, columns: Sequence[str] = ()) -> pa.Table:
     missing = set(columns) - set(table.schema.names)
     if missing:
         raise LogError(f"{path}: got no column {min(missing)!r}, expected {', '.join(columns)}; start a new run")
+    if name in _SCHEMAS:
+        refuse_other_types(path, table.schema, _SCHEMAS[name], table.schema.names)
+        refuse_nulls(path, table, _NEVER_NULL.get(name, ()))
     return table
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, TextArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Ratings
-from recsim_llm.errors import LogError
+from recsim_llm.errors import LogError, RecSimError
 from recsim_llm.log.own_ids import ITEM_KEY, USER_KEY, make_items, make_user_keys
 from recsim_llm.log.schema import LIKE_THRESHOLD
 from recsim_llm.log.tables import HELD_OUT, ITEMS, PRICE, USERS, has_table, read_table, write_table
@@ -118,6 +118,18 @@ def read_tables(run: Path) -> RunTables:
         LogError: one is missing, damaged, or does not fit the others.
     """
     items, users, held = (read_table(run, name, _judged_by(schema)) for name, schema in _SCHEMAS.items())
+    try:
+        return _joined(run, items, users, held)
+    except RecSimError:
+        raise
+    except (pa.ArrowException, KeyError, IndexError, ValueError, TypeError) as error:
+        raise LogError(
+            f"{run}: got tables of items, users and ratings that do not fit ({type(error).__name__}: {error}), expected those "
+            "of one run; restore the folder or start a new run"
+        ) from error
+
+
+def _joined(run: Path, items: pa.Table, users: pa.Table, held: pa.Table) -> RunTables:
     items, users = items.sort_by("item_id"), users.sort_by("user_id")
     item_id, user_id = items["item_id"].to_numpy(), users["user_id"].to_numpy()
     names, genres = _genre_columns(items["genres"].combine_chunks())

@@ -101,6 +101,8 @@ class Population:
     that ``user_id`` is the data's own."""
     rates: bool = True
     """Whether the users give stars; users of clicks and purchases do not, and their traits of ratings say nothing."""
+    usual_patience: float | None = None
+    """Median patience of everyone of whom these users are a part; None where they are not apart from anybody."""
 
     def __post_init__(self) -> None:
         count = len(self.user_id)
@@ -152,6 +154,11 @@ class Population:
             user_key=None if self.user_key is None else self.user_key[index],
             rates=self.rates,
         )
+
+    def apart(self, index: npt.NDArray[np.int64]) -> Population:
+        """Return some of the users, who are to do what they do among everyone."""
+        usual = float(np.median(self.trait("patience"))) if self.usual_patience is None else self.usual_patience
+        return replace(self.take(index), usual_patience=usual)
 
     def known_in(self, dataset: Dataset) -> Population:
         """Return the same users as a data set knows them: with their own ids there, and whether they give stars."""

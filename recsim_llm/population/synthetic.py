@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
-from zipfile import BadZipFile
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
+from recsim_llm.core.array_files import read_arrays
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray, TextArray
+from recsim_llm.core.files import parse_json
 from recsim_llm.core.keyed import uniform, words
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.population.personas import TRAITS, Population
@@ -119,19 +120,19 @@ class JointDistribution:
             DataError: the file is missing, damaged, or of another format.
         """
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                mark, genre_names, vector_widths, fields, shrinkage = json.loads(arrays["layout"].item())
-                if mark != _FORMAT:
-                    raise ValueError(f"format {mark}")
-                return cls(
-                    genre_names=tuple(genre_names),
-                    vector_widths=vector_widths,
-                    values=arrays["values"],
-                    factor=arrays["factor"],
-                    shrinkage=shrinkage,
-                    demographics=dict(zip(fields, arrays["texts"].astype(object), strict=True)),
-                )
-        except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
+            arrays = read_arrays(Path(path))
+            mark, genre_names, vector_widths, fields, shrinkage = parse_json(str(arrays["layout"]))
+            if mark != _FORMAT:
+                raise ValueError(f"format {mark}")
+            return cls(
+                genre_names=tuple(genre_names),
+                vector_widths=vector_widths,
+                values=arrays["values"],
+                factor=arrays["factor"],
+                shrinkage=shrinkage,
+                demographics=dict(zip(fields, arrays["texts"].astype(object), strict=True)),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: got {error!r}, expected format {_FORMAT}; fit the distribution again") from error
 
 

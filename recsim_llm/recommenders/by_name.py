@@ -53,6 +53,9 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
         raise ConfigError(
             f"{source}: got {type(kind).__name__}, expected a class of recommenders, or a function that makes one"
         )
+    if isinstance(kind, type):
+        # Before anything is made: a scenario of anybody's can name any class.
+        _require_methods(kind, kind.__name__, source)
     declared = getattr(kind, "Settings", None)
     checked = declared.read(values, source) if isinstance(declared, type) and issubclass(declared, FrozenSettings) else None
     if checked is None:
@@ -68,13 +71,17 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
             raise
         except ValueError as error:  # What a constructor says of values is a refusal of them.
             raise ConfigError(f"{source}: got settings {values}, expected what it takes: {error}") from error
+    _require_methods(made, type(made).__name__, source)
+    return made
+
+
+def _require_methods(made: object, name: str, source: str) -> None:
     lacking = [method for method in ("fit", "recommend", "observe") if not callable(getattr(made, method, None))]
     if lacking:
         raise ConfigError(
-            f"{source}: got {type(made).__name__} without {' and '.join(lacking)}, expected a recommender, which has fit, "
-            "recommend and observe; write what is missing, and try it with check_recommender"
+            f"{source}: got {name} without {' and '.join(lacking)}, expected a recommender, which has fit, recommend and "
+            "observe; write what is missing, and try it with check_recommender"
         )
-    return made
 
 
 @contextmanager

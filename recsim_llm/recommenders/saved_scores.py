@@ -12,13 +12,14 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from pydantic import Field
 
+from recsim_llm.core.array_files import read_arrays
 from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.checked_columns import as_labels, as_numbers
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
-from recsim_llm.errors import ConfigError, DataError, RecSimError, one_of
+from recsim_llm.errors import ConfigError, DataError, one_of
 from recsim_llm.recommenders.scoring import ScoringRecommender, unknown_last
 
 __all__ = ["SavedScores"]
@@ -142,16 +143,13 @@ def _read_npz(path: Path) -> _Table:
     if not zipfile.is_zipfile(path):
         raise DataError(f"{what}: got no .npz file, expected one with {', '.join(_COLUMNS)}; write it by numpy.savez")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            _check_names(what, archive.files)
-            columns = {name: archive[name] for name in _COLUMNS}
-    except RecSimError:
-        raise  # It is a ValueError too.
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        columns = read_arrays(path)
+    except (OSError, ValueError) as error:
         raise DataError(
-            f"{what}: got arrays that cannot be read, cut off or of Python objects, expected arrays of numbers and texts; "
-            "write it by numpy.savez, with ids as numbers or as str"
+            f"{what}: got arrays that cannot be read, cut off or of Python objects ({error}), expected arrays of numbers and "
+            "texts; write it by numpy.savez, with ids as numbers or as str"
         ) from error
+    _check_names(what, [*columns])
     users, items = (_labels(f"{what}, {name}", columns[name]) for name in _COLUMNS[:2])
     for name, ids in (("user_id", users), ("item_id", items)):
         if len(set(ids)) < len(ids):

@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from recsim_llm.core.files import write_atomically
+from recsim_llm.core.spreadsheet_text import defused
 from recsim_llm.report import drawing
 
 __all__ = ["write_figure", "write_figure_data"]
@@ -24,9 +25,9 @@ def write_figure(figure: Figure, folder: Path, name: str, title: str) -> str:
 
 
 def write_figure_data(folder: Path, name: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write what a figure shows as ``NAME.csv``."""
+    """Write what a figure shows as ``NAME.csv``; nothing in it is a formula to a spreadsheet."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([defused(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     write_atomically(folder / f"{name}.csv", stream.getvalue().encode())

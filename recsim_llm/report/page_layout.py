@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 
-from recsim_llm.core.terminal_text import printable
 from recsim_llm.report.summary_tables import Cell
+from recsim_llm.terminal_text import printable
 
 __all__ = ["WIDE", "Group", "document", "figure", "fold", "line_with_code", "table", "whole_table"]
 
@@ -21,6 +21,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>{title}</title>
 <style>
 {style}</style>

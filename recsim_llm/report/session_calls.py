@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.core.terminal_text import printable
 from recsim_llm.language.base.safe_text import safe_text
 from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.calls.calls_file import FILE_NAME, damaged, open_calls
 from recsim_llm.language.calls.raw_replies import load_reply
 from recsim_llm.report.session_rows import plain_number
+from recsim_llm.terminal_text import printable
 
 __all__ = ["SessionCalls", "told_title"]
 

@@ -20,7 +20,6 @@ import numpy as np
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.files import TORN, write_atomically
-from recsim_llm.core.terminal_text import printable
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.log.columns import integers
@@ -31,6 +30,7 @@ from recsim_llm.report.names import Names, read_names
 from recsim_llm.report.session_calls import SessionCalls, told_title
 from recsim_llm.report.session_rows import SessionRows
 from recsim_llm.report.spoken import read_texts
+from recsim_llm.terminal_text import printable
 
 __all__ = ["MOST_PAGES", "SESSIONS_PAGE", "Users", "write_sessions"]
 

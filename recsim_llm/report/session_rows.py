@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.core.arrays import IntArray
-from recsim_llm.core.terminal_text import printable
 from recsim_llm.log.columns import Columns
 from recsim_llm.log.reader import RunReader
 from recsim_llm.log.visit_rows import more_of_slots
+from recsim_llm.terminal_text import printable
 
 __all__ = ["SessionRows", "plain_number"]
 

@@ -88,8 +88,11 @@ class Crew(Protocol):
             By number of the worker, in the order of ``answers``.
         """
 
+    def end(self, number: int) -> None:
+        """End a worker, whatever it does, whether it is lost or not."""
+
     def restart(self, number: int, job: Job) -> None:
-        """Put another worker, with a job of its own, in the place of one."""
+        """Put another worker, with a job of its own, in the place of one that was ended."""
 
     def stop(self) -> None:
         """End all workers, whatever they do; stopping twice does nothing."""

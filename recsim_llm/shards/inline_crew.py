@@ -25,9 +25,12 @@ class InlineCrew:
         """Call some workers one after the other; each works on while the others are called."""
         return {number: self._workers[number].call(answer) for number, answer in answers.items()}
 
-    def restart(self, number: int, job: Job) -> None:
-        """End a worker, and put another one in its place."""
+    def end(self, number: int) -> None:
+        """End a worker at its next step."""
         self._workers[number].stop()
+
+    def restart(self, number: int, job: Job) -> None:
+        """Put another worker in the place of one."""
         self._workers[number] = Worker(job)
 
     def stop(self) -> None:

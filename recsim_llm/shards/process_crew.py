@@ -31,13 +31,14 @@ class _Process(subprocess.Popen[bytes]):
     def __init__(self, job: Job) -> None:
         mine, its_own = socket.socketpair()
         # Its other end is read by nobody here: when this process ends, however it does, the worker sees that and ends, too.
-        read, self._lifeline = os.pipe()
+        read, lifeline = os.pipe()
+        self._lifeline: int | None = lifeline
         try:
             line = its_own.fileno()
             command = [sys.executable, "-m", "recsim_llm.shards.process_worker", str(line), str(read)]
             super().__init__(command, stdin=subprocess.DEVNULL, pass_fds=(line, read))
         except OSError:
-            os.close(self._lifeline)
+            os.close(lifeline)
             mine.close()
             raise
         finally:
@@ -63,8 +64,11 @@ class _Process(subprocess.Popen[bytes]):
         return unpacked(content)
 
     def end(self) -> None:
-        """End it."""
+        """End it; ending it twice does nothing."""
+        if self._lifeline is None:
+            return
         os.close(self._lifeline)
+        self._lifeline = None
         self.line.close()
         self.kill()
         self.wait()
@@ -105,9 +109,12 @@ class ProcessCrew:
             self._processes[number].tell(answer)
         return {number: self._processes[number].hear() for number in answers}
 
+    def end(self, number: int) -> None:
+        """End a process."""
+        self._processes[number].end()
+
     def restart(self, number: int, job: Job) -> None:
         """Start another process in the place of one."""
-        self._processes[number].end()
         self._processes[number] = _Process(job)
 
     def stop(self) -> None:

@@ -90,6 +90,10 @@ class RayCrew:
         calls = {number: self._actors[number].call.remote(answer) for number, answer in answers.items()}
         return {number: _heard(call) for number, call in calls.items()}
 
+    def end(self, number: int) -> None:
+        """End an actor."""
+        ray.kill(self._actors[number])
+
     def restart(self, number: int, job: Job) -> None:
         """Start another actor, on whatever machine has room, in the place of one.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
-from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import Field
 
+from recsim_llm.core.array_files import read_arrays
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.errors import LogError
@@ -129,9 +129,9 @@ class BanditLearner:
         """
         path = folder / _FILE
         try:
-            with np.load(path, allow_pickle=False) as file:
-                precision, moment = file["precision"], file["moment"]
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            file = read_arrays(path)
+            precision, moment = file["precision"], file["moment"]
+        except (OSError, ValueError, KeyError) as error:
             raise LogError(f"{path}: got {error!r}, expected the state of a bandit; train it again") from error
         if precision.shape != self._precision.shape or moment.shape != self._moment.shape:
             raise LogError(

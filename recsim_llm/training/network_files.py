@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.array_files import read_arrays
 from recsim_llm.core.files import write_atomically
 from recsim_llm.envs.observations import Observation
 from recsim_llm.errors import LogError
@@ -40,11 +41,9 @@ def read_weights(folder: Path) -> dict[str, npt.NDArray[Any]]:
     """
     path = folder / _WEIGHTS
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except Exception as error:  # Whatever a damaged archive raises.
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise LogError(f"{path}: got {said}, expected a policy's weights as they were written; train again") from error
+        return read_arrays(path)
+    except (OSError, ValueError) as error:
+        raise LogError(f"{path}: got {error}, expected a policy's weights as they were written; train again") from error
 
 
 def fixed_batches(observation: Observation) -> Iterator[tuple[slice, int, Observation]]:

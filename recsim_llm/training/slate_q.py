@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, ClassVar
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -14,11 +12,13 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from recsim_llm.core.array_files import read_arrays
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.configuration import FrozenSettings
-from recsim_llm.errors import LogError
+from recsim_llm.errors import LogError, RecSimError
 from recsim_llm.numerics.ranking import top_k
 from recsim_llm.numerics.threads import one_torch_thread
+from recsim_llm.numerics.torch_files import read_tensors
 from recsim_llm.training.learners import PolicyWorld, TrainingEnv
 from recsim_llm.training.slate_choice import LEAST_WORTH, Competition, Optimisation, best_slates, click_weights
 from recsim_llm.training.slate_env import SlateEnv
@@ -205,14 +205,16 @@ class SlateQ:
             ConfigError: they are of a learner with another number of rows or another capacity.
         """
         try:
-            networks = torch.load(folder / _NETWORKS, weights_only=True)
-            with np.load(folder / _MEMORY, allow_pickle=False) as file:
-                self._memory.restore(dict(file))
+            networks = read_tensors(folder / _NETWORKS)
+            self._memory.restore(read_arrays(folder / _MEMORY))
             self._learned.load_state_dict(networks["learned"])
             self._slow.load_state_dict(networks["slow"])
             self._optimizer.load_state_dict(networks["optimizer"])
-        except (OSError, ValueError, KeyError, RuntimeError, EOFError, BadZipFile, UnpicklingError) as error:
-            raise LogError(f"{folder}: got {str(error).splitlines()[0]}, expected the state of a slate_q learner") from error
+        except RecSimError:
+            raise
+        except Exception as error:  # Whatever tensors of other shapes and names make torch raise.
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            raise LogError(f"{folder}: got {said}, expected the state of a slate_q learner; train anew") from error
 
     def policy(self) -> SlatePolicy:
         """Return the policy of the slow networks; it changes no more."""

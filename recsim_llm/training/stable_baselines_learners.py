@@ -18,6 +18,7 @@ from recsim_llm.errors import ConfigError, LogError, one_of
 from recsim_llm.numerics.threads import one_torch_thread
 from recsim_llm.training.learners import Policy, PolicyWorld, TrainingEnv, policy_world
 from recsim_llm.training.stable_baselines_policy import StableBaselinesPolicy, build_network, policy_class, read_network
+from recsim_llm.training.stable_baselines_state import read_state, write_state
 
 __all__ = ["A2C", "DQN", "PPO", "SAC", "TD3", "StableBaselinesLearner", "library_of"]
 
@@ -33,9 +34,6 @@ _ELSEWHERE = {
 _POLICIES = ("MlpPolicy", "MultiInputPolicy", "CandidatePolicy")
 _BUILT_BY = ("policy_kwargs", "use_sde")
 _PLAIN = (int, float, bool, str, NoneType, dict)
-_MODEL, _BUFFER = "model.zip", "buffer.pkl"
-_NO_STATE = ("ep_info_buffer", "ep_success_buffer", "start_time", "_last_obs", "_last_original_obs", "_last_episode_starts")
-"""Attributes of a model that the next call of ``learn`` makes anew; most hold clock times."""
 
 
 class StableBaselinesLearner:
@@ -91,10 +89,8 @@ class StableBaselinesLearner:
             self._model.learn(steps, reset_num_timesteps=False)
 
     def save(self, folder: Path) -> None:
-        """Write the library's own file of the model, and its replay buffer where there is one."""
-        self._model.save(folder / _MODEL, exclude=_NO_STATE)
-        if getattr(self._model, "replay_buffer", None) is not None:
-            self._model.save_replay_buffer(folder / _BUFFER)
+        """Write networks, optimisers, counters, and the replay buffer where there is one; no file of the library's own."""
+        write_state(self._model, folder)
 
     def load(self, folder: Path) -> None:
         """Take the state that ``save`` wrote in place of one's own.
@@ -103,9 +99,7 @@ class StableBaselinesLearner:
             LogError: the files cannot be used.
         """
         try:
-            self._model = library_of(type(self)).load(folder / _MODEL, env=self._env, device="cpu")
-            if (folder / _BUFFER).is_file():
-                self._model.load_replay_buffer(folder / _BUFFER)
+            read_state(self._model, folder)
         except Exception as error:  # Whatever a damaged file makes the library raise.
             said = " ".join(f"{type(error).__name__}: {error}".split())
             raise LogError(f"{folder}: got {said}, expected a checkpoint as it was written; train anew") from error

@@ -22,7 +22,7 @@ from recsim_llm.numerics.threads import one_torch_thread
 from recsim_llm.training.learners import Choice, PolicyWorld
 from recsim_llm.training.network_files import fixed_batches, read_weights, write_weights
 
-__all__ = ["StableBaselinesPolicy", "actions_of", "build_network", "policy_class", "read_network"]
+__all__ = ["StableBaselinesPolicy", "actions_of", "build_network", "fill_network", "policy_class", "read_network"]
 
 _DESCRIPTION = "network.json"
 _FLAT = "observation"
@@ -136,22 +136,36 @@ def read_network(algorithm: Any, folder: Path, world: PolicyWorld) -> StableBase
         ConfigError: it belongs to other observations or actions.
         LogError: the files cannot be used.
     """
-    import torch
-
     path = folder / _DESCRIPTION
     try:
         described = read_json(path)
         network = build_network(algorithm, described, world)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LogError(f"{path}: got {error}, expected what `recsim-llm train` wrote; train again") from error
-    weights = read_weights(folder)
+    except Exception as error:  # Whatever the library raises of arguments that it cannot take.
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise LogError(f"{path}: got {said}, expected what `recsim-llm train` wrote; train again") from error
+    fill_network(network, read_weights(folder), f"policy {folder}")
+    return StableBaselinesPolicy(network, world, described)
+
+
+def fill_network(network: Any, weights: Mapping[str, Any], source: str) -> None:
+    """Give a network weights by name.
+
+    Args:
+        network: with random weights.
+        weights: arrays or tensors.
+        source: whose they are, for the error.
+
+    Raises:
+        ConfigError: they belong to a network of another shape.
+    """
+    import torch
+
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    got = {name: value.shape for name, value in weights.items()}
+    got = {name: tuple(value.shape) for name, value in weights.items()}
     for name in sorted(expected.keys() | got.keys()):
         if expected.get(name) != got.get(name):
             raise ConfigError(
-                f"policy {folder}: got weights {name} of shape {got.get(name)}, expected {expected.get(name)} in this world; "
+                f"{source}: got weights {name} of shape {got.get(name)}, expected {expected.get(name)} in this world; "
                 "use the catalog, slate size and settings that it was trained with"
             )
     network.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
-    return StableBaselinesPolicy(network, world, described)

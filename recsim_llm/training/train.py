@@ -24,9 +24,11 @@ from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.run_manifest import difference
 from recsim_llm.scenarios.runner import draw_seed, run
 from recsim_llm.scenarios.schema import Scenario, change_scenario, scenario_from
+from recsim_llm.shards.sharding import Sharding
 from recsim_llm.training.counted_env import CountedEnv
 from recsim_llm.training.learners import TrainingEnv
 from recsim_llm.training.policy_terms import PolicyTerms, digest_items, make_terms, profile_names
+from recsim_llm.training.sharded_env import ShardedBrowseEnv
 from recsim_llm.training.trainer import Tell, Trainer
 from recsim_llm.training.training_folder import EVALUATION, TRAINING_FOLDER, read_progress, read_training_manifest
 from recsim_llm.training.training_manifest import make_training_manifest
@@ -36,7 +38,9 @@ from recsim_llm.training.training_summary import summarise_training
 __all__ = ["resume_training", "train", "write_training_report"]
 
 
-def train(scenario: Scenario, out: Path, tell: Tell = lambda _: None, *, seeds: int = 1) -> Path:
+def train(
+    scenario: Scenario, out: Path, tell: Tell = lambda _: None, *, seeds: int = 1, sharding: Sharding | None = None
+) -> Path:
     """Train policies in the world of a scenario, into a new folder; see ``recsim_llm.training.training_folder``.
 
     Args:
@@ -44,6 +48,7 @@ def train(scenario: Scenario, out: Path, tell: Tell = lambda _: None, *, seeds: 
         out: the training folder; must not exist or be empty.
         tell: called every now and then.
         seeds: policies to train, each from other first weights and with other dice.
+        sharding: where and in how many shards the rows of the environment are; what is learned is the same. None has them here.
 
     Returns:
         The training folder.
@@ -58,7 +63,7 @@ def train(scenario: Scenario, out: Path, tell: Tell = lambda _: None, *, seeds: 
         refuse_used_folder(out, TRAINING_FOLDER, expected="a new one", remedy=f"pass --out, or `recsim-llm resume {out}`")
         plan = plan_training(with_files_read(draw_seed(scenario)), seeds)
         try:
-            _go_on(plan, out, tell, None)
+            _go_on(plan, out, tell, before=None, sharding=sharding)
         except Exception as error:
             if not isinstance(error, OSError) and not read_progress(out):
                 shutil.rmtree(out)  # Nothing was learned: leave nothing half-written.
@@ -66,12 +71,13 @@ def train(scenario: Scenario, out: Path, tell: Tell = lambda _: None, *, seeds: 
     return out
 
 
-def resume_training(out: Path, tell: Tell = lambda _: None) -> Path:
+def resume_training(out: Path, tell: Tell = lambda _: None, *, sharding: Sharding | None = None) -> Path:
     """Finish a training that was stopped at any instant, with the policies and evaluations that it would have had.
 
     Args:
         out: the training folder.
         tell: as for ``train``.
+        sharding: as for ``train``; it may differ from what the training was begun with.
 
     Raises:
         ConfigError: the folder is none of a training.
@@ -80,14 +86,14 @@ def resume_training(out: Path, tell: Tell = lambda _: None) -> Path:
     manifest = read_training_manifest(out)
     with lock_folder(out, TRAINING_FOLDER):
         plan = plan_training(scenario_from(manifest["settings"], str(out / MANIFEST)), len(manifest["seeds"]))
-        _go_on(plan, out, tell, manifest)
+        _go_on(plan, out, tell, before=manifest, sharding=sharding)
     return out
 
 
-def _go_on(plan: TrainingPlan, out: Path, tell: Tell, before: dict[str, Any] | None) -> None:
+def _go_on(plan: TrainingPlan, out: Path, tell: Tell, *, before: dict[str, Any] | None, sharding: Sharding | None) -> None:
     """Train what is not trained yet, evaluate it and write the report."""
     remove_torn_files(out)
-    with stage(plan.held_out, calls=out / FILE_NAME) as built, _training_env(plan, built) as (env, terms):
+    with stage(plan.held_out, calls=out / FILE_NAME) as built, _training_env(plan, built, sharding) as (env, terms):
         population = env.unwrapped.session.world.population  # type: ignore[attr-defined]
         made = make_training_manifest(plan, terms, built, len(population))
         if before is None:
@@ -129,21 +135,24 @@ def _check_same(before: dict[str, Any], made: dict[str, Any], out: Path) -> None
 
 
 @contextmanager
-def _training_env(plan: TrainingPlan, built: Stage) -> Iterator[tuple[CountedEnv, PolicyTerms]]:
+def _training_env(plan: TrainingPlan, built: Stage, sharding: Sharding | None) -> Iterator[tuple[CountedEnv, PolicyTerms]]:
     """Open the environment with the users that training meets, and say what a policy sees and says in it."""
     catalog = built.training_part()[0].catalog
     terms = make_terms(plan.scenario, plan.train, profile=[], items=digest_items(catalog))
-    made: TrainingEnv = gymnasium.make_vec(
-        "RecSimLLM/Browse-v0",
-        num_envs=plan.train.rows,
-        autoreset_mode="same_step",
-        scenario=plan.training,
-        action=terms.action,
-        observation=list(terms.parts),
-        history_pages=terms.history_pages,
-        candidates=plan.train.candidates,
-        invalid="count",
-    )
+    rows = plan.train.rows
+    pages: dict[str, Any] = {
+        "autoreset_mode": "same_step",
+        "action": terms.action,
+        "observation": list(terms.parts),
+        "history_pages": terms.history_pages,
+        "candidates": plan.train.candidates,
+        "invalid": "count",
+    }
+    made: TrainingEnv
+    if sharding is None:
+        made = gymnasium.make_vec("RecSimLLM/Browse-v0", num_envs=rows, scenario=plan.training, **pages)
+    else:
+        made = ShardedBrowseEnv(plan.training, sharding, rows, pages)
     env = CountedEnv(made)
     try:
         session = env.unwrapped.session  # type: ignore[attr-defined]

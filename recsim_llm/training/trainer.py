@@ -13,6 +13,7 @@ import numpy as np
 from recsim_llm.core.files import TORN
 from recsim_llm.core.protocols import RanksItems
 from recsim_llm.errors import ContractError
+from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import open_recommender
 from recsim_llm.registry import blaming_plug_in
 from recsim_llm.scenarios.building import Stage
@@ -81,6 +82,7 @@ class Trainer:
         self._told = self._started = time.monotonic()
         env.tell = self._report
 
+    @one_thread
     def train_all(self) -> None:
         """Train every seed that is not done."""
         for name in self._baselines:

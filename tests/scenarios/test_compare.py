@@ -302,8 +302,6 @@ def test_one_recommender_and_unknown_groups_are_refused_before_anything_is_writt
         compare(scenario(recommenders=["random"]), tmp_path / "run")
     with pytest.raises(ConfigError, match="activity"):
         compare(scenario(), tmp_path / "run", Judging(groups="shoe_size"))
-    with pytest.raises(ConfigError, match="limit on calls"):
-        compare(scenario(**{"limits.calls": 3}), tmp_path / "run", Judging(until_decided=True))
     assert not (tmp_path / "run").exists()
 
 

@@ -79,10 +79,11 @@ def test_the_same_seed_gives_the_same_bytes(finished, tmp_path):
 
 def test_a_block_of_users_talks_as_it_does_among_all(finished, tmp_path):
     block = {"users.block.size": 10, "users.block.number": 1}
-    part = table(run(scenario(**block), tmp_path / "block"), "turns")
-    users = {row["user_id"] for row in part}
+    out = run(scenario(**block), tmp_path / "block")
+    users = {row["user_id"] for row in table(out, "dialogues")}
     assert len(users) == 10
-    assert part == [row for row in table(finished, "turns") if row["user_id"] in users]
+    for name in ("turns", "dialogues"):
+        assert table(out, name) == [row for row in table(finished, name) if row["user_id"] in users]
 
 
 @pytest.mark.parametrize(("arm", "turns"), [(0, 2), (1, 1), (1, 3)])

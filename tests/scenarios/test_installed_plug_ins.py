@@ -87,6 +87,6 @@ def test_a_package_that_cannot_be_loaded_is_named_and_hides_no_other(point, code
 
 
 def test_an_arm_with_a_name_of_its_own_is_named_beside_the_path(tmp_path, capsys):
-    arms = "recommenders=[popularity, {name: mine, recommender: 'json:Loads'}]"
+    arms = "recommenders=[popularity, {name: mine, recommender: 'numpy:Loads'}]"
     assert main(["run", "demo", "--set", arms, *SMALL, "--out", str(tmp_path / "run")]) == 2
-    assert "recommender 'mine': recommenders 'json:Loads': got no 'Loads'" in capsys.readouterr().err
+    assert "recommender 'mine': recommenders 'numpy:Loads': got no 'Loads'" in capsys.readouterr().err

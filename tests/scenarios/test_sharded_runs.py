@@ -4,16 +4,18 @@ import os
 import signal
 import sqlite3
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 from living import EVERYTHING, living
-from stopped_runs import log_bytes
+from lost_workers import kill_workers, paid
+from stopped_runs import log_bytes, stop_run
 
 from recsim_llm.errors import BudgetExceeded, ConfigError, LogError, PlugInError
 from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.calls.joined_calls import join_calls, shard_files
 from recsim_llm.log.tables import read_table
-from recsim_llm.scenarios import arm_logs, load_scenario, resume, run, sharded_arms
+from recsim_llm.scenarios import arm_logs, load_scenario, resume, run, shard_calls, sharded_arms
 from recsim_llm.shards.sharding import Sharding, open_crew
 
 LANGUAGE = {"users.model": "language", "models.user": "scripted/genres", "recommenders": ["popularity", "linucb"]}
@@ -84,18 +86,8 @@ def test_processes_give_the_same_bytes(name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["recommenders that learn nothing", "a clock, interventions and intents"])
 def test_a_worker_that_is_killed_is_replaced(name, tmp_path, monkeypatch):
-    scenario, crews, seen = SCENARIOS[name], [], []
-
-    def opened(sharding):
-        crews.append(open_crew(sharding))
-        return crews[-1]
-
-    def kill_one(state):
-        seen.append(state)
-        if len(seen) in (3, 9):
-            os.kill(crews[-1].process_ids[len(seen) % 2], signal.SIGKILL)
-
-    monkeypatch.setattr(sharded_arms, "open_crew", opened)
+    scenario = SCENARIOS[name]
+    kill_one, seen = kill_workers(monkeypatch, {3: 1, 9: 1})
     sharded = run(scenario, tmp_path / "sharded", kill_one, sharding=Sharding("processes", 2))
     assert len(seen) > 9
     assert log_bytes(sharded) == log_bytes(run(scenario, tmp_path / "whole"))
@@ -121,42 +113,24 @@ def test_a_worker_that_is_lost_again_and_again_is_told(tmp_path, monkeypatch):
     assert not (tmp_path / "sharded").exists()
 
 
-def stopped(scenario, folder, after, sharding):
-    """Break a run off as a person would."""
-    seen = []
-
-    def stop(state):
-        seen.append(state)
-        if len(seen) == after:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(scenario, folder, stop, sharding=sharding)
-
-
 @pytest.mark.parametrize(("first", "then"), [(INLINE, None), (None, INLINE), (INLINE, Sharding("inline", 2))])
 @pytest.mark.parametrize("name", ["returning users and a bandit", "language users", "friends, actions and prices"])
 def test_a_stopped_run_goes_on_in_any_number_of_shards(name, first, then, tmp_path):
     scenario = SCENARIOS[name]
-    stopped(scenario, tmp_path / "stopped", 5, first)
+    stop_run(scenario, tmp_path / "stopped", 5, first)
     resumed = resume(tmp_path / "stopped", sharding=then)
     assert log_bytes(resumed) == log_bytes(run(scenario, tmp_path / "whole"))
 
 
 def test_a_run_that_is_stopped_can_be_read(tmp_path):
-    stopped(demo(), tmp_path / "run", 3, INLINE)
+    stop_run(demo(), tmp_path / "run", 3, INLINE)
     assert any((tmp_path / "run" / "pages").iterdir())
-
-
-def paid(folder):
-    with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
-        return connection.execute("SELECT count(*) FROM calls WHERE cache_hit = 0 AND status = 'answered'").fetchone()[0]
 
 
 def test_calls_of_all_shards_are_in_one_file_and_none_is_paid_twice(tmp_path):
     scenario = SCENARIOS["language users"]
     whole = run(scenario, tmp_path / "whole")
-    stopped(scenario, tmp_path / "stopped", 4, INLINE)
+    stop_run(scenario, tmp_path / "stopped", 4, INLINE)
     assert not shard_files(tmp_path / "stopped")
     assert 0 < paid(tmp_path / "stopped") < paid(whole)
     resumed = resume(tmp_path / "stopped", sharding=Sharding("inline", 2))
@@ -173,6 +147,14 @@ def test_calls_of_all_shards_are_in_one_file_and_none_is_paid_twice(tmp_path):
     )
 
 
+def test_what_shards_of_a_killed_run_left_is_not_paid_again_without_shards(tmp_path):
+    scenario = SCENARIOS["language users"]
+    stop_run(scenario, tmp_path / "run", 4, INLINE)
+    (tmp_path / "run" / FILE_NAME).rename(tmp_path / "run" / "calls-shard-000-killed.sqlite")
+    resumed = resume(tmp_path / "run")
+    assert (paid(resumed), shard_files(resumed)) == (paid(run(scenario, tmp_path / "whole")), [])
+
+
 @pytest.mark.parametrize("allowed", [7, 40])
 def test_all_shards_together_keep_a_limit_on_calls(allowed, tmp_path):
     scenario = SCENARIOS["language users"]
@@ -183,6 +165,45 @@ def test_all_shards_together_keep_a_limit_on_calls(allowed, tmp_path):
     assert allowed - INLINE.shards < paid(tmp_path / "run") <= allowed
     resumed = resume(tmp_path / "run", sharding=INLINE, limits={"calls": 10_000})
     assert log_bytes(resumed, "manifest.json") == log_bytes(run(scenario, tmp_path / "whole"), "manifest.json")
+
+
+def calls_by_user(folder):
+    query = "SELECT count(*) FROM calls WHERE cache_hit = 0 AND status = 'answered' GROUP BY subject"
+    with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
+        return [row[0] for row in connection.execute(query)]
+
+
+def test_a_limit_on_calls_about_a_user_counts_those_before_the_run_was_stopped(tmp_path):
+    scenario = SCENARIOS["language users"]
+    limited = scenario.model_copy(update={"limits": scenario.limits.model_copy(update={"calls_a_user": 2})})
+    with pytest.raises(BudgetExceeded, match="limit calls_a_user of user"):
+        run(limited, tmp_path / "run", sharding=INLINE)
+    assert max(calls_by_user(tmp_path / "run")) == 2
+    with pytest.raises(BudgetExceeded, match="limit calls_a_user of user"):
+        resume(tmp_path / "run", sharding=Sharding("inline", 2), limits={"calls_a_user": 3})
+    assert max(calls_by_user(tmp_path / "run")) == 3
+
+
+def test_the_time_allowed_is_the_same_in_any_number_of_shards(tmp_path, monkeypatch):
+    scenario = SCENARIOS["language users"]
+    limited = scenario.model_copy(update={"limits": scenario.limits.model_copy(update={"seconds": 1000.0})})
+    now = iter(range(0, 100_000, 400))
+    monkeypatch.setattr(shard_calls, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    with pytest.raises(BudgetExceeded, match="limit seconds"):
+        run(limited, tmp_path / "run", sharding=Sharding("inline", 8))
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_gets_no_second_lease_and_pays_nothing_twice(tmp_path, monkeypatch):
+    scenario = SCENARIOS["language users"]
+    kill_one, seen = kill_workers(monkeypatch, {3: 1, 5: 1, 8: 0})
+    whole = run(scenario, tmp_path / "whole")
+    limits = scenario.limits.model_copy(update={"calls": paid(whole) + 2})
+    limited = scenario.model_copy(update={"limits": limits})
+    sharded = run(limited, tmp_path / "sharded", kill_one, sharding=Sharding("processes", 2))
+    assert len(seen) > 8
+    assert paid(sharded) == paid(whole)
+    assert log_bytes(sharded, "manifest.json") == log_bytes(whole, "manifest.json")
 
 
 def test_joining_calls_again_adds_none(tmp_path):
@@ -200,7 +221,6 @@ def test_joining_calls_again_adds_none(tmp_path):
     ("scenario", "shards", "said"),
     [
         (demo(), 31, "got 31 for 30 users"),
-        (load_scenario("conversation", {"users.count": 10, "seed": 3}), 2, "got a scenario with a conversation"),
         (demo(**LANGUAGE | {"models.user": {"name": "scripted/genres", "concurrency": 2}}), 3, "got 2 for 3 shards"),
     ],
 )

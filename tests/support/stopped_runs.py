@@ -11,9 +11,8 @@ def log_bytes(folder, *but):
     return {name: (folder / name).read_bytes() for name in names if name not in but}
 
 
-def check_stopped_run(scenario, folder, page=7):
-    """Assert that a run which was stopped at its seventh page, or another, and resumed has the bytes of one that never was."""
-    whole = run(scenario, folder / "whole")
+def stop_run(scenario, folder, page, sharding=None):
+    """Break a run off at one of its pages as a person would."""
     seen = []
 
     def stop(state):
@@ -22,6 +21,12 @@ def check_stopped_run(scenario, folder, page=7):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(scenario, folder / "stopped", stop)
+        run(scenario, folder, stop, sharding=sharding)
+
+
+def check_stopped_run(scenario, folder, page=7):
+    """Assert that a run which was stopped at its seventh page, or another, and resumed has the bytes of one that never was."""
+    whole = run(scenario, folder / "whole")
+    stop_run(scenario, folder / "stopped", page)
     resume(folder / "stopped")
     assert log_bytes(folder / "stopped") == log_bytes(whole)

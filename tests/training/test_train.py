@@ -178,7 +178,7 @@ def test_a_learner_that_breaks_its_contract_is_named(name, said, tmp_path):
     [
         ({"train.algorithm": "counting_learner:Deaf"}, r"got Deaf without observation, expected a class like"),
         ({"train.algorithm": "ppoo"}, r"got 'ppoo', expected .*did you mean 'ppo'\?"),
-        ({"train.algorithm": "json:dumps"}, r"got function, expected a class like"),
+        ({"train.algorithm": "recsim_llm.registry:resolve"}, r"got a function that is no plug-in"),
         ({"train.settings": {"forgot": 1}}, r"got unknown key 'forgot', expected one of forget; did you mean 'forget'\?"),
         ({"train.action": "embedding"}, r"train.action: got 'embedding'.* expected one of slate"),
         ({"train.stepz": 5}, r"got unknown key 'train.stepz'.*did you mean 'steps'\?"),

@@ -130,10 +130,11 @@ def wrapped(trained):
 
 
 @pytest.mark.parametrize("arm", [arm_of, wrapped])
-def test_held_out_users_that_training_met_are_refused_with_a_share_that_works(arm, tmp_path, capsys):
+def test_held_out_users_that_training_met_are_refused_with_a_share_that_works(arm, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     own = train(load_scenario("demo", SMALL | {"train.holdout": 0.1}), tmp_path / "tenth")
     text = {"name": "two", "slate_size": 5, "max_pages": 2, "seed": 1, "users": {"count": 60, "part": "held_out"}}
-    (tmp_path / "two.yaml").write_text(json.dumps(text | {"data": "fictional", "recommenders": ["random", arm(own)]}))
+    (tmp_path / "two.yaml").write_text(json.dumps(text | {"data": "fictional", "recommenders": ["random", arm(own.name)]}))
     asked = ["run", str(tmp_path / "two.yaml"), "--quiet", "--out", str(tmp_path / "run")]
     assert main(asked) == 2
     said = capsys.readouterr().err

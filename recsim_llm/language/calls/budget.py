@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from recsim_llm.errors import BudgetExceeded, ConfigError
 from recsim_llm.language.base.wire import TokenUsage
-from recsim_llm.language.calls.store import CallStore
+from recsim_llm.language.calls.store import CallStore, Paid
 
 __all__ = ["Budget", "Limits", "Prices", "budget_refused"]
 
@@ -142,7 +142,10 @@ class Budget:
         if any(store is counted for counted in self._counted):
             return
         self._counted.append(store)
-        paid = store.paid()
+        self.add(store.paid())
+
+    def add(self, paid: Paid) -> None:
+        """Add what was used up before now."""
         self._calls += paid.calls
         self._tokens += paid.tokens
         self._cost += paid.cost

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from recsim_llm.language.calls.calls_file import damaged, open_writer
+from recsim_llm.language.calls.calls_file import FILE_NAME, damaged, open_writer
 
-__all__ = ["join_calls", "shard_files", "shard_name"]
+__all__ = ["join_calls", "join_shards", "shard_files", "shard_name"]
 
 _PREFIX = "calls-shard-"
 _COLUMNS = (
@@ -47,6 +47,17 @@ def join_calls(whole: Path, parts: Sequence[Path]) -> None:
                 raise damaged(part, error) from error
             for path in (part, part.with_name(part.name + "-wal"), part.with_name(part.name + "-shm")):
                 path.unlink(missing_ok=True)
+
+
+def join_shards(folder: Path) -> None:
+    """Make the calls files that shards left in a run folder, and write no more, part of its own.
+
+    Raises:
+        LogError: a file is damaged.
+    """
+    files = shard_files(folder)
+    if files:
+        join_calls(folder / FILE_NAME, files)
 
 
 def _add(connection: sqlite3.Connection, part: Path) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn
@@ -26,7 +26,7 @@ from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.calls.calls_file import damaged, find_calls, open_calls, open_writer
 from recsim_llm.language.calls.raw_replies import dump_reply, load_reply
 
-__all__ = ["RENORMALISED", "CallRecord", "CallStore", "Paid"]
+__all__ = ["RENORMALISED", "CallRecord", "CallStore", "Paid", "read_paid"]
 
 RENORMALISED = "renormalised"
 """Cause of an answered row whose percentages did not sum to 100 and were divided by their sum, as declared."""
@@ -264,16 +264,7 @@ class CallStore:
         """
         if self._writer is None and (self.path is None or not self.path.exists()):
             return Paid(0, 0, 0.0, {})
-        try:
-            rows = self._own().execute(_PAID).fetchall()
-        except sqlite3.Error as error:
-            raise damaged(self.path, error) from error
-        return Paid(
-            sum(row[1] for row in rows),
-            sum(row[2] for row in rows),
-            sum(row[3] for row in rows),
-            {row[0]: row[1] for row in rows if row[0]},
-        )
+        return _paid(self._own(), self.path)
 
     def close(self) -> None:
         """Commit, and close the file and those named as caches; the next use opens them again."""
@@ -317,6 +308,30 @@ class CallStore:
         if len(self._known_parts) > _KNOWN_PARTS:
             self._known_parts.clear()
         self._known_parts.update([part.hash for part in parts])
+
+
+def read_paid(path: Path) -> Paid:
+    """Return what the calls of a file that nobody writes have used up.
+
+    Raises:
+        ConfigError: it does not exist.
+        LogError: it is damaged or is no calls file.
+    """
+    with closing(open_calls(path)) as connection:
+        return _paid(connection, path)
+
+
+def _paid(connection: sqlite3.Connection, path: Path | None) -> Paid:
+    try:
+        rows = connection.execute(_PAID).fetchall()
+    except sqlite3.Error as error:
+        raise damaged(path, error) from error
+    return Paid(
+        sum(row[1] for row in rows),
+        sum(row[2] for row in rows),
+        sum(row[3] for row in rows),
+        {row[0]: row[1] for row in rows if row[0]},
+    )
 
 
 @lru_cache(maxsize=256)

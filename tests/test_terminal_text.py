@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsim_llm.core.terminal_text import printable
+from recsim_llm.terminal_text import printable
 
 
 @pytest.mark.parametrize(
