@@ -88,13 +88,13 @@ def make_audit(
         users = request.n_users or usual or kind.users
         if request.model is None:
             assert kind.choice is not None
-            progress(f"{request.audit}: fitting and asking {users:,} users")
+            progress(f"{request.audit}: fitting and asking {users:,} {'user' if users == 1 else 'users'}")
             return _content(request, dataset, kind, kind.choice(dataset, request.seed, users))
         kind.check(dataset)
         models = {"user": request.model, "policy": request.model}
         with Roles(models, calls=out / FILE_NAME, cache=request.cache, limits=limits_of(request.limits)) as roles:
             confirm(_estimate(kind, users, roles, request.model))
-            progress(f"{request.audit}: asking about {users:,} users")
+            progress(f"{request.audit}: asking about {users:,} {'user' if users == 1 else 'users'}")
             run = kind.run if request.users == "language" else kind.cascade
             assert run is not None
             asked = {"parameters": LanguageParameters.from_settings(request.parameters)} if request.parameters else {}

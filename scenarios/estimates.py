@@ -27,6 +27,7 @@ _ASK_ABOVE_COST = 1.0
 _ASK_ABOVE_CALLS = 1_000
 _POLICY_TOKENS = 1_200
 _REMARK_TOKENS = 250
+_MILLION = 1_000_000
 _POLICY_QUESTIONS = 20  # of a policy of which nothing is known
 
 
@@ -55,7 +56,8 @@ class CostEstimate(NamedTuple):
 
     def text(self) -> str:
         """Say it in one line."""
-        tokens = f"{(self.prompt_tokens + self.answer_tokens) / 1e6:,.1f} million tokens"
+        count = self.prompt_tokens + self.answer_tokens
+        tokens = f"{count / 1e6:,.1f} million tokens" if count >= _MILLION else f"{count:,} tokens"
         price = "on this machine" if self.local else "price unknown" if self.cost is None else f"${self.cost:,.2f}"
         return f"at most {self.calls:,} calls of language models, {tokens}, {price}"
 

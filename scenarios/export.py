@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -58,6 +58,13 @@ FORMATS: Mapping[str, str] = {
     "narratives": "narratives.jsonl and items.jsonl: requests in words for what users went on to take",
 }
 """Formats by name."""
+_STARS = "they are of users who give stars"
+_FOR: Mapping[str, tuple[str, str]] = {
+    NARRATIVES: ("queries", "they are of users who like something after they took something else"),
+    "dialogues": ("instructions", "they are of users who see a page after they clicked something"),
+    "movielens": ("ratings", _STARS),
+}
+"""What some formats are for, as it is counted, and whom it takes."""
 _WRITERS: Mapping[str, Writer] = {
     "obp": write_bandit_feedback,
     "obp-slates": write_slate_feedback,
@@ -95,7 +102,7 @@ def export(
         model: that writes the queries of ``narratives``; None writes them by fixed sentences.
 
     Returns:
-        The content of ``export.json``: ``format``, ``arms`` (folder, and what was written, by name), ``left_out``, and more.
+        The content of ``export.json``: ``format``, ``arms`` (folder, and what was written, by name), ``left_out``, ``notes``.
 
     Raises:
         ConfigError: the format or the arm is unknown, a library is missing, or a world is missing or too much.
@@ -106,8 +113,7 @@ def export(
         raise ConfigError(f"export: got format {form!r}, expected {one_of(form, FORMATS)}")
     if model is not None and form != NARRATIVES:
         raise ConfigError(f"export: got a language model for {form}, which nobody writes, expected one for {NARRATIVES} alone")
-    whole = open_run(run)
-    manifest = whole.manifest
+    manifest = (whole := open_run(run)).manifest
     with new_folder(out) as draft:
         logs, left_out = _logs(whole, arm)
         origin = _origin(run, manifest, world)
@@ -131,8 +137,20 @@ def export(
             for source, folder in zip(sources, _folders(logs, form), strict=True):
                 (draft / folder).mkdir()
                 content["arms"][source.log.arm] = {"folder": folder, **write(source, draft / folder)}
+        content["notes"] = _why_nothing(form, content["arms"].values(), logs[0].talks)
         (draft / "export.json").write_bytes(json.dumps(content, indent=2).encode() + b"\n")
     return content
+
+
+def _why_nothing(form: str, written: Iterable[Mapping[str, Any]], talks: bool) -> list[str]:
+    """Say why there is nothing of what a format is for, where that is so of every arm."""
+    name, needs = _FOR.get(form, ("", ""))
+    if not name or any(arm[name] for arm in written):
+        return []
+    if talks and needs != _STARS:
+        also = "; export conversations, redial or inspired" if form in (NARRATIVES, "dialogues") else ""
+        return [f"no {name}: {needs}, and a dialogue of this run ends with what is accepted{also}"]
+    return [f"no {name}: {needs}, which nobody did in this run"]
 
 
 @contextmanager

@@ -51,9 +51,9 @@ def outline_scenario(scenario: Scenario) -> ScenarioOutline:
     """Say what a scenario asks, expects and costs."""
     arms, count = len(scenario.recommenders), _count(scenario)
     pages = None if count is None else arms * count * scenario.visits * scenario.max_pages
-    users = f"all users of {scenario.data}" if count is None else f"{count:,} users"
+    users = f"all users of {scenario.data}" if count is None else _several(count, "user")
     factors = [_several(arms, "recommender"), users, _several(scenario.visits, "visit"), _several(scenario.max_pages, "page")]
-    total = "" if pages is None else f" = {pages:,} pages"
+    total = "" if pages is None else f" = {_several(pages, 'page')}"
     return ScenarioOutline(
         description=scenario.description,
         claims=tuple(finding.claim for finding in scenario.expect),

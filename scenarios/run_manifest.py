@@ -121,7 +121,8 @@ def users_warnings(scenario: Scenario, dataset: Dataset, world: World, roles: Ro
             f"This model was tuned to the words of {card.templates} and is asked in those of {family['name']}, which it never "
             f"read; `--set {told}={card.templates}` asks it in its own."
         )
-    return [*calibrated, *_short_prompts(scenario, world, own, key.replace("calibration", "prompt_tokens"))]
+    short = _short_prompts(scenario, world, own, key.replace("calibration", "prompt_tokens"))
+    return [*calibrated, *short, *_prices_told_twice(scenario, world)]
 
 
 def _short_prompts(scenario: Scenario, world: World, own: Mapping[str, Any], key: str) -> list[str]:
@@ -135,6 +136,19 @@ def _short_prompts(scenario: Scenario, world: World, own: Mapping[str, Any], key
     return [
         f"prompts: got {key} {tokens:,}, expected about {least:,} or more for a page of {scenario.slate_size}, which takes "
         "that much without any history, description or memory; set it higher, or show fewer items"
+    ]
+
+
+def _prices_told_twice(scenario: Scenario, world: World) -> list[str]:
+    """Say where users read a price that moves their clicks besides."""
+    if world.catalog.price is None:
+        return []
+    moved = [(one.name, one.change.price.elasticity) for one in scenario.interventions if one.change.price is not None]
+    return [
+        f"prices: language users read what the intervention {name} makes of them, and its elasticity {elasticity:g} moves the "
+        "odds of their clicks besides; set it to 0 to have them answer by themselves"
+        for name, elasticity in moved
+        if elasticity
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from recsim_llm.language.calls.model import Meter
+from recsim_llm.language.calls.meter import Meter
 
 __all__ = ["Progress", "Report"]
 

@@ -20,7 +20,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, RecSimError, ServiceError
-from recsim_llm.language.calls.model import Meter
+from recsim_llm.language.calls.meter import Meter
 from recsim_llm.log.segments import read_segments
 from recsim_llm.log.tables import COUNTS, add_serving, keep_counts
 from recsim_llm.log.talk_writer import TalkLog

@@ -17,7 +17,7 @@ from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.budget import budget_refused
 from recsim_llm.language.calls.calls_file import FILE_NAME, find_calls
 from recsim_llm.language.calls.joined_calls import join_calls, join_shards, shard_name
-from recsim_llm.language.calls.model import Meter
+from recsim_llm.language.calls.meter import Meter
 from recsim_llm.language.calls.store import CallStore
 from recsim_llm.language.providers import total_meter
 from recsim_llm.scenarios.schema import Scenario

@@ -7,7 +7,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.profiles import Profile
-from recsim_llm.language.calls.model import Meter
+from recsim_llm.language.calls.meter import Meter
 from recsim_llm.recommenders.hooks import Count
 from recsim_llm.scenarios.offers import AnsweredOffer
 from recsim_llm.scenarios.shipped_log import LoggedTurn, ShippedLog

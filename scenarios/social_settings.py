@@ -114,7 +114,7 @@ def make_friendships(settings: FriendSettings, population: Population, seed: int
         shape = {"degree": settings.degree, "homophily": settings.homophily, "clustering": settings.clustering}
         return draw_friendships(population, **shape, seed=seed)
     pairs = read_friend_pairs(settings.file, texts=population.user_key is not None)
-    graph = from_user_ids(population, pairs.one, pairs.other)
+    graph = from_user_ids(population, pairs.one, pairs.other, source=str(settings.file))
     unknown = graph.left_out.unknown + pairs.malformed
     return replace(graph, left_out=replace(graph.left_out, unknown=unknown))
 

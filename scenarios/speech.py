@@ -25,7 +25,7 @@ from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.questions import Answer
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.calls.calls_file import FILE_NAME
-from recsim_llm.language.calls.model import Meter
+from recsim_llm.language.calls.meter import Meter
 from recsim_llm.language.providers import Roles
 from recsim_llm.log.folders import MANIFEST, RUN_FOLDER
 from recsim_llm.log.locks import lock_folder

@@ -19,7 +19,8 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Prices
-from recsim_llm.language.calls.model import LanguageModel, Meter
+from recsim_llm.language.calls.meter import Meter
+from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.log.locks import lock_file
 from recsim_llm.scenarios.estimates import CostEstimate
 from recsim_llm.scenarios.schema import override

@@ -201,6 +201,7 @@ def _ranking(found: RankingBias) -> Sequence[AuditRow]:
         _equal("picks that are popular, share above that of what users took later", found.popular_truth),
         AuditRow(label="ranks as popularity does, correlation", estimate=found.popularity),
         AuditRow(label="the recommender it starts from ranks as popularity does, correlation", estimate=found.base_popularity),
+        AuditRow(label="users left out, of whom a reply could not be read, share", estimate=found.unread),
     ]
 
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from recsim_llm.agents.audits.spread import spread_index
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.pages import Requests
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, ModelReplyError
 from recsim_llm.recommenders.language.judging import Way
 from recsim_llm.recommenders.language.ranker import Judgements, LanguageRanker
-from recsim_llm.statistics.intervals import Estimate, mean_estimate
+from recsim_llm.statistics.intervals import Estimate, mean_estimate, share_estimate
 
 __all__ = ["POPULAR", "RankingBias", "ranking_bias"]
 
@@ -32,7 +32,9 @@ class RankingBias:
     """
 
     users: int
-    """Users that candidates were ranked for."""
+    """Users whose candidates were ranked in every order."""
+    unread: Estimate
+    """Share of users left out, since a reply about them could not be read: the base's order says nothing of the model."""
     asks: int
     """Lists put to the model."""
     ask: Way
@@ -84,7 +86,8 @@ def ranking_bias(
     Raises:
         ConfigError: nobody has all candidates unseen, fewer than two rotations, a ranker that does not rotate or that compares
             pairs, which stand at no places of a list, or candidates that differ between pages.
-        RecSimError: the model failed.
+        ModelReplyError: there is nobody of whom all replies could be read.
+        RecSimError: the model could not be asked.
     """
     if rotations < 2 or not ranker.settings.rotate or ranker.settings.ask == "pairs":
         raise ConfigError(
@@ -102,10 +105,12 @@ def ranking_bias(
         raise ConfigError(
             f"ranking bias: got nobody with {item.shape[1]} candidates unseen, expected at least one user; use fewer candidates"
         )
+    unread = _leave_out_unread(judged, asked)
     weight = np.asarray(popularity, np.float64)
     truth = None if later is None else [own for own, kept in zip(later, asked.tolist(), strict=True) if kept]
     return RankingBias(
         users=int(asked.sum()),
+        unread=unread,
         asks=rotations * int(asked.sum()),
         ask=ranker.settings.ask,
         **_by_number(judged, asked),
@@ -113,6 +118,19 @@ def ranking_bias(
         **_by_popularity(judged, asked, weight),
         **_popular(judged, asked, _most_popular(weight), truth),
     )
+
+
+def _leave_out_unread(judged: Sequence[Judgements], asked: BoolArray) -> Estimate:
+    """Leave out, in bool [u] who was asked about, those about whom a reply could not be read; return their share."""
+    whole = np.logical_and.reduce([one.whole for one in judged])
+    unread = share_estimate((~whole[asked]).astype(np.float64))
+    asked &= whole
+    if not asked.any():
+        raise ModelReplyError(
+            f"ranking bias: got no readable replies in all {len(judged)} orders for any of {unread.users} users, expected at "
+            "least one; ask in another way, see the setting ask, or take another model"
+        )
+    return unread
 
 
 def _by_number(judged: Sequence[Judgements], asked: BoolArray) -> dict[str, Any]:

@@ -36,6 +36,10 @@ __all__ = [
 ]
 
 
+_MANY_TOKENS = 100_000
+"""From so many on they are told in millions."""
+
+
 def make_console(**settings: Any) -> Any:
     """Return a console for the standard output, which shows text from outside without control characters.
 
@@ -76,9 +80,10 @@ def print_pairs(title: str, table: dict[str, Any]) -> None:
     """Print names and values under a title."""
     console = make_console()
     console.print(title, style="bold")
+    width = max([42, *map(len, table)]) + 2
     for name, value in table.items():
         shown = f"{value:,.4f}" if isinstance(value, float) else "unknown" if value is None else value
-        console.print(f"  {name:<44}{shown}")
+        console.print(f"  {name:<{width}}{shown}")
 
 
 def print_parameters(parameters: Mapping[str, Any]) -> None:
@@ -149,10 +154,11 @@ def spent_so_far(meter: Any) -> str:
     if meter is None:
         return ""
     failed = sum(meter.failures.values())
-    tokens = (meter.prompt_tokens + meter.completion_tokens) / 1e6
+    count = meter.prompt_tokens + meter.completion_tokens
+    tokens = f"{count / 1e6:.2f} M tokens" if count >= _MANY_TOKENS else f"{count:,} tokens"
     price = "" if meter.cost is None else f"  ${meter.cost:,.2f}"
     trouble = f"  {failed:,} failed" if failed else ""
-    return f"{meter.calls:,} calls ({meter.in_flight} of {meter.concurrency})  {tokens:.2f} M tokens{price}{trouble}"
+    return f"{meter.calls:,} calls ({meter.in_flight} of {meter.concurrency})  {tokens}{price}{trouble}"
 
 
 @contextmanager

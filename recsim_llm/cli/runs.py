@@ -250,7 +250,7 @@ def handle_speak(options: argparse.Namespace) -> None:
     if options.dry_run:
         print_forecast(options, forecast_speech(options.run, given, **asked))
         return
-    with go_on("what models answered is kept; speak again"), show_status(options.quiet) as update:
+    with go_on("what models answered is kept; give the same command again"), show_status(options.quiet) as update:
         path = speak(
             options.run,
             models=given,
@@ -359,6 +359,7 @@ def handle_export(options: argparse.Namespace) -> None:
         }
         left_out = {f"{arm} left out": reason for arm, reason in content["left_out"].items()}
         print_pairs(f"{options.format} in {options.out}", counts | left_out)
+        print_lines(content["notes"])
 
 
 def _narrative_model(options: argparse.Namespace) -> Any:

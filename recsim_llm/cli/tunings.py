@@ -41,7 +41,7 @@ def handle_tune(options: argparse.Namespace) -> None:
 @contextmanager
 def _note_work(work: Path) -> Iterator[None]:
     """Say how it goes on, where there is something to go on from."""
-    with go_on(f"what was learned is kept in {shlex.quote(str(work))}; the same command goes on"):
+    with go_on(f"what was learned is kept in {shlex.quote(str(work))}; give the same command again"):
         yield
 
 

@@ -301,7 +301,7 @@ def _families(
 def _notes(left_out: int, known: PrePeriod | None, adjusted: Sequence[Adjusted | None]) -> list[str]:
     notes = []
     if left_out:
-        notes.append(f"{left_out:,} users whom not every recommender served are left out.")
+        notes.append(f"Left out: {left_out:,} {'user' if left_out == 1 else 'users'} whom not every recommender served.")
     if known is not None and known.everyone:
         notes.append(
             "Nothing is adjusted for behaviour before the run: the users are all there are, so their traits' means are not "

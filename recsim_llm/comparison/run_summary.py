@@ -207,9 +207,16 @@ def _notes(arms: Sequence[ArmSummary], users: int) -> list[str]:
     notes = []
     for arm in arms:
         if not arm.finished:
-            notes.append(f"{arm.arm}: not finished; the log holds {arm.pages:,} pages of {arm.users:,} users so far.")
+            notes.append(
+                f"{arm.arm}: not finished; the log holds {_many(arm.pages, 'page')} of {_many(arm.users, 'user')} so far."
+            )
         elif arm.users != users:
-            notes.append(f"{arm.arm}: the log holds {arm.users:,} of the {users:,} users planned.")
+            notes.append(f"{arm.arm}: the log holds {arm.users:,} of the {_many(users, 'user')} planned.")
         if arm.invalid_slots:
-            notes.append(f"{arm.arm}: {arm.invalid_slots:,} slots held an unknown, retired or repeated item and were blanked.")
+            held = f"{_many(arm.invalid_slots, 'slot')} held an unknown, retired or repeated item"
+            notes.append(f"{arm.arm}: {held} and {'was' if arm.invalid_slots == 1 else 'were'} blanked.")
     return notes
+
+
+def _many(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

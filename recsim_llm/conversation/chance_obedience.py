@@ -201,4 +201,5 @@ def _beyond(sums: DoubleArray) -> tuple[Estimate, Estimate]:
     if kept.value is None:
         return heeded, Estimate(value=None, users=there)
     low, high = (None if end is None else 1.0 - end for end in (kept.high, kept.low))
-    return heeded, Estimate(value=1.0 - kept.value, low=low, high=high, users=there)
+    # Nobody heeds more than everything.
+    return heeded, Estimate(value=1.0 - kept.value, low=low, high=high, users=there).within(-np.inf, 1.0)

@@ -21,6 +21,7 @@ __all__ = ["MOST_BLAMED", "ArmConversation", "Blame", "measure_conversation", "r
 
 MOST_BLAMED = 0.02
 """Share of the failed dialogues that may be the users' own fault before a run says more of its users than of its policies."""
+_COUNT = 0.0, np.inf
 _COLUMNS = (
     "user_id",
     "turns",
@@ -136,9 +137,11 @@ def _measure(log: RunReader, arm: str, settings: Mapping[str, Any], chance: Chan
         stops={name: int(np.count_nonzero(rows["stop_reason"] == name)) for name in STOPS},
         waiting=estimate_survival(np.where(found, rows["turns"], horizon).astype(np.int64), found, horizon),
         success=share_estimate(found.astype(np.float64)),
-        turns=mean_estimate(_float(rows["turns"])),
-        questions=mean_estimate(_float(rows["questions"])),
-        bits_per_question=ratio_estimate(np.where(rows["questions"] > 0, rows["bits"], 0.0), _float(rows["questions"])),
+        turns=mean_estimate(_float(rows["turns"]), bounds=_COUNT),
+        questions=mean_estimate(_float(rows["questions"]), bounds=_COUNT),
+        bits_per_question=ratio_estimate(
+            np.where(rows["questions"] > 0, rows["bits"], 0.0), _float(rows["questions"]), bounds=_COUNT
+        ),
         regret=mean_estimate(rows["regret"][taken]),
         interrupted=share_estimate(_float(rows["interruptions"]), _float(speaks)),
         invalid=int(rows["invalid"].sum()),

@@ -101,6 +101,8 @@ class ArmLog:
         settings = log.manifest.get("settings") or {}
         self.worded = settings.get("presentation") is not None
         """Whether users read words on pages."""
+        self.talks = settings.get("conversation") is not None
+        """Whether they talk instead of browsing."""
         self.remarked = settings.get("remarks") is not None
         """Whether users say a word about pages."""
 

@@ -74,6 +74,7 @@ class RunDatabase:
         self._folder = Path(self._opened.enter_context(tempfile.TemporaryDirectory()))
         self._connection = self._opened.enter_context(self._duckdb.connect(":memory:", config=_LOCKED))
         self._views: dict[str, list[str]] = {}
+        self._lacking: list[str] = []
         for place, (name, run) in enumerate(runs.items()):
             for table, dataset in run.datasets.items():
                 self._add(place, name, table, dataset)
@@ -87,8 +88,8 @@ class RunDatabase:
 
     @property
     def notes(self) -> list[str]:
-        """What of the runs was read, where that is not all of a finished run; a line each."""
-        return [f"{name}: {note}" for name, run in self._runs.items() for note in run.notes]
+        """What of the runs was read, where that is not all of a finished run, and which tables some lack; a line each."""
+        return [*(f"{name}: {note}" for name, run in self._runs.items() for note in run.notes), *self._lacking]
 
     def tables(self) -> list[TableOutline]:
         """Return what there is to ask of.
@@ -120,6 +121,7 @@ class RunDatabase:
         """
         self._check(question)
         self._add_calls(question)
+        self._lacking = list(self._tables_of_some(question))
         try:
             found = self._connection.execute(question)
             columns = tuple((str(name), str(kind)) for name, kind, *_ in found.description)
@@ -154,6 +156,16 @@ class RunDatabase:
                 if run.has_calls:
                     self._add(place, name, table, run.write_calls(table, self._folder / f"{place}-{table}.parquet"))
             self._show(table)
+
+    def _tables_of_some(self, question: str) -> Iterator[str]:
+        """Say of the tables in a question that some runs have and others lack which have them."""
+        for table in sorted({*self._views, *CALL_TABLES}):
+            having = [
+                name for name, run in self._runs.items() if table in run.datasets or (run.has_calls and table in CALL_TABLES)
+            ]
+            if having and len(having) < len(self._runs) and re.search(rf"\b{re.escape(table)}\b", question, re.IGNORECASE):
+                others = [name for name in self._runs if name not in having]
+                yield f"{table}: of {', '.join(having)} alone; {', '.join(others)} {'has' if len(others) == 1 else 'have'} none"
 
     def _add(self, place: int, run: str, table: str, dataset: Any) -> None:
         self._connection.register(f"run {place} {table}", dataset)

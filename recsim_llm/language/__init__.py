@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     )
     from recsim_llm.language.base.settings import LimitSettings, ModelSettings, PriceSettings
     from recsim_llm.language.calls.acting import Acting
-    from recsim_llm.language.calls.model import LanguageModel, Meter, Reply
+    from recsim_llm.language.calls.meter import Meter
+    from recsim_llm.language.calls.model import LanguageModel, Reply
     from recsim_llm.language.calls.store import CallStore
     from recsim_llm.language.calls.writing import Writing
     from recsim_llm.language.chaos.faults import Faults
@@ -78,7 +79,7 @@ __getattr__, __dir__ = lazy_names(
         "Faults": "chaos.faults",
         "LanguageModel": "calls.model",
         "LimitSettings": "base.settings",
-        "Meter": "calls.model",
+        "Meter": "calls.meter",
         "ModelSettings": "base.settings",
         "Part": "base.questions",
         "PriceSettings": "base.settings",

@@ -16,7 +16,8 @@ from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSetting
 from recsim_llm.language.base.wire import Abilities, Backend
 from recsim_llm.language.calls.budget import Budget, Limits, Prices
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
-from recsim_llm.language.calls.model import LanguageModel, Meter
+from recsim_llm.language.calls.meter import Meter
+from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.language.calls.store import CallStore, read_paid
 from recsim_llm.language.probing.probe import ProbeReport, load_probe, probe, probe_command, require, save_probe
 
@@ -55,14 +56,16 @@ def open_model(name: str, *, calls: Path | None = None, cache: Path | None = Non
 def open_backend(settings: ModelSettings, role: str = "user") -> Backend:
     """Open the way to a model, with its abilities known: a server that was never probed is probed now.
 
-    A probe takes up to 150 short calls, which no limit of a run counts.
+    It is probed again where what is wanted of it was not looked for. A probe takes up to 150 short calls, which no limit of a
+    run counts.
 
     Args:
         settings: which model, and where.
         role: what it is for; a replayed run may have used different models for different roles.
 
     Raises:
-        ConfigError: the provider is unknown, an address or a key is missing, or a local model cannot be loaded.
+        ConfigError: the provider is unknown, an address or a key is missing, a local model cannot be loaded, or it was not
+            found out whether a server does what is wanted of it.
     """
     provider, _, model = settings.name.partition("/")
     if provider not in PROVIDERS or not model:
@@ -79,7 +82,14 @@ def open_backend(settings: ModelSettings, role: str = "user") -> Backend:
         return _LOCAL[provider](model, role, settings)
     _refuse_local(settings)
     backend = _server(settings, None)
-    report = load_probe(backend.name, backend.base_url) or probe_model(settings)
+    report = load_probe(backend.name, backend.base_url)
+    if report is None or report.unknown(settings.realisation):
+        report = probe_model(settings)
+    if missed := report.unknown(settings.realisation):
+        raise ConfigError(
+            f"model {settings.name}: got realisation {settings.realisation}, of which the probe did not tell whether it "
+            f"works ({missed}), expected one that does; try again when the server has less to do, or leave it to auto"
+        )
     return backend.with_abilities(report.abilities)
 
 
@@ -91,7 +101,8 @@ def probe_model(settings: ModelSettings) -> ProbeReport:
         BackendError: the model cannot be reached.
     """
     provider = settings.name.partition("/")[0]
-    report = probe(_server(settings, None) if provider in SERVERS else open_backend(settings))
+    wanted = None if settings.realisation == "auto" else settings.realisation
+    report = probe(_server(settings, None) if provider in SERVERS else open_backend(settings), wanted=wanted)
     save_probe(report)
     return report
 

@@ -115,7 +115,7 @@ def judge_persuasion(sums: Mapping[str, DoubleArray]) -> Persuasion:
         unknown=int(sums["unknown"].sum()),
         lift=ratio_estimate(sums["gained"], sums["slots"], bounds=(-1.0, 1.0)),
         caused=ratio_estimate(sums["caused"], sums["taken"], bounds=(0.0, 1.0)),
-        rating_caused=ratio_estimate(stars[0], rated[0]),
-        rating_anyway=ratio_estimate(stars[1], rated[1]),
+        rating_caused=ratio_estimate(stars[0], rated[0], bounds=(1.0, 5.0)),
+        rating_anyway=ratio_estimate(stars[1], rated[1], bounds=(1.0, 5.0)),
         regret=Estimate(value=regret.value, low=regret.low, high=regret.high, users=regret.users),
     )

@@ -82,7 +82,8 @@ def _measure(log: RunReader, tables: RunTables, arm: str, names: tuple[str, ...]
         counts={name: counts[name] for name in names},
         page_share={name: share_estimate(sums[f"pages {name}"], sums["pages"]) for name in ways},
         clicks_per_page={
-            name: ratio_estimate(sums[f"clicks {name}"], sums[f"pages {name}"]) for name in ("recommended", *ways)
+            name: ratio_estimate(sums[f"clicks {name}"], sums[f"pages {name}"], bounds=(0.0, np.inf))
+            for name in ("recommended", *ways)
         },
         funnel=measure_funnel(**{name: sums[name] for name in _STEPS}) if {"save", "purchase"} & set(names) else None,
         obedience=judge_refusals(np.concatenate(refusals)) if "less_like_this" in names else None,

@@ -64,7 +64,7 @@ def measure_chats(log: RunReader, tables: RunTables, arm: str) -> ArmChats | Non
     clicks = [np.bincount(clicker, weights, minlength=users).astype(np.float64) for weights in (after, np.ones(len(after)))]
     return ArmChats(
         count=len(listener),
-        per_user=mean_estimate(count),
+        per_user=mean_estimate(count, bounds=(0.0, np.inf)),
         liked=share_estimate(liked, count),
         clicks=share_estimate(clicks[0], clicks[1]),
     )

@@ -89,7 +89,7 @@ class _Arm:
             metrics={key: values[key] for key in _DEFINED},
             user_groups=dict(self._user_groups()),
             funnel=self._counts(),
-            genre_entropy_by_part=tuple(mean_estimate(part) for part in parts.T) if len(parts) else (),
+            genre_entropy_by_part=tuple(mean_estimate(part, bounds=(0.0, np.inf)) for part in parts.T) if len(parts) else (),
         )
 
     def _relevance(self) -> dict[str, Estimate]:

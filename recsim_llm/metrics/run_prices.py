@@ -58,4 +58,6 @@ def _measure(log: RunReader, tables: RunTables, arm: str) -> ArmPrices:
         for (paid, count), counts in ((shown, np.ones(len(price))), (clicked, taken)):
             np.add.at(paid, user, price * counts)
             np.add.at(count, user, counts)
-    return ArmPrices(arm=arm, shown=ratio_estimate(*shown), clicked=ratio_estimate(*clicked))
+    return ArmPrices(
+        arm=arm, shown=ratio_estimate(*shown, bounds=(0.0, np.inf)), clicked=ratio_estimate(*clicked, bounds=(0.0, np.inf))
+    )

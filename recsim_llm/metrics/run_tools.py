@@ -18,6 +18,7 @@ __all__ = ["ArmTools", "measure_tools"]
 
 _COLUMNS = ("user_id", "step", "tool", "error", "tokens", "chosen", "invalid", "from_candidates", "from_base")
 _PAGE = "page"
+_COUNT = 0.0, np.inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,15 +97,15 @@ def _measure(arm: str, table: Columns) -> ArmTools:
         calls=_counts(table["tool"][~whole]),
         errors=_counts(table["error"][wrong]),
         unanswered=_counts(table["error"][whole]),
-        model_calls_per_page=ratio_estimate(by_user(table["step"]), pages),
-        tool_calls_per_page=ratio_estimate(calls, pages),
+        model_calls_per_page=ratio_estimate(by_user(table["step"]), pages, bounds=_COUNT),
+        tool_calls_per_page=ratio_estimate(calls, pages, bounds=_COUNT),
         error_share=share_estimate(by_user(ones, wrong), calls),
-        tokens_per_page=ratio_estimate(by_user(table["tokens"], ~whole), pages),
+        tokens_per_page=ratio_estimate(by_user(table["tokens"], ~whole), pages, bounds=_COUNT),
         filled_share=share_estimate(by_user(table["from_base"] > 0), pages),
         chosen_share=share_estimate(by_user(table["chosen"]), slots),
         candidate_share=share_estimate(by_user(table["from_candidates"]), slots),
         base_share=share_estimate(by_user(table["from_base"]), slots),
-        invalid_per_page=ratio_estimate(by_user(table["invalid"]), pages),
+        invalid_per_page=ratio_estimate(by_user(table["invalid"]), pages, bounds=_COUNT),
     )
 
 

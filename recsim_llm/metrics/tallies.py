@@ -134,12 +134,18 @@ def read_tally(run: RunReader) -> Tally:
 def _limits(run: RunReader) -> dict[str, tuple[float, float]]:
     """Return what a run of these pages, visits and stars can amount to."""
     visits = float(run.manifest.get("visits", np.inf))
-    pages, slots = float(run.max_pages), float(run.slate_size)
+    settings = run.manifest.get("settings") or {}
+    # A dialogue ends with what is accepted.
+    talks = bool(settings.get("conversation"))
+    pages, slots = float(run.max_pages), 1.0 if talks else float(run.slate_size)
+    clicks = visits * (1.0 if talks else pages * slots)
     data = run.manifest.get("data")
     stars = data.get("stars") if isinstance(data, Mapping) else None
     known = stars if isinstance(stars, list) and [type(star) for star in stars] == [float, float] else (0.0, STARS_MOST)
+    rewards = {"reward_per_user": (0.0, clicks), "discounted_return": (0.0, clicks), "reward_per_page": (0.0, slots)}
     return {
-        "clicks_per_user": (0.0, visits * pages * slots),
+        **(rewards if settings.get("reward") == "clicks" else {}),
+        "clicks_per_user": (0.0, clicks),
         "visits_per_user": (0.0, visits),
         "pages_per_visit": (0.0, pages),
         "clicks_per_page": (0.0, slots),

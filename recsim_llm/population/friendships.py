@@ -182,13 +182,16 @@ class Friendships:
         return (same - chance) / (1.0 - chance) if chance < 1.0 else float("nan")
 
 
-def from_user_ids(population: Population, one: npt.NDArray[np.generic], other: npt.NDArray[np.generic]) -> Friendships:
+def from_user_ids(
+    population: Population, one: npt.NDArray[np.generic], other: npt.NDArray[np.generic], *, source: str = "friends"
+) -> Friendships:
     """Build the graph from rows of outside user ids; rows with users whom the population does not have are counted.
 
     Args:
         population: the users.
         one: [r] ids: the data's own texts where the population has such (``user_key``), else int64.
         other: [r] ids of the friends, likewise.
+        source: where the rows are from, for error texts: the file.
 
     Raises:
         DataError: no row names two users of the population.
@@ -199,7 +202,7 @@ def from_user_ids(population: Population, one: npt.NDArray[np.generic], other: n
     left_out = LeftOut(unknown=int((~known).sum()), oneself=graph.left_out.oneself, repeated=graph.left_out.repeated)
     if not len(graph.friends):
         told = left_out.text() or "no rows"
-        raise DataError(f"friends: got {told}, expected two users of the {len(population):,} in a row; write these users' ids")
+        raise DataError(f"{source}: got {told}, expected two users of the {len(population):,} in a row; write these users' ids")
     return Friendships(starts=graph.starts, friends=graph.friends, left_out=left_out)
 
 

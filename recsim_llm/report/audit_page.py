@@ -79,8 +79,8 @@ def audit_verdict(content: Content) -> str:
     said = "; ".join(
         f"{row['label']} {_estimate_words(row)}: {row['words']}" for row in content["rows"] if row["leading"] and row["words"]
     )
-    users = f"{numbers.count(content['users'])} {'user' if content['users'] == 1 else 'users'}"
-    about = f"{users} of {content['data']}, seed {content['seed']}, {numbers.count(content['asks'])} questions"
+    users, questions = numbers.counted(content["users"], "user"), numbers.counted(content["asks"], "question")
+    about = f"{users} of {content['data']}, seed {content['seed']}, {questions}"
     return f"{content['audit']}, {content['played_by']}: {said or 'nothing could be assessed'} ({about})."
 
 

@@ -69,11 +69,12 @@ def _exact(estimate: Estimate) -> bool:
 
 def calibration_basis(record: Content) -> str:
     """Say on whom it was fitted and measured, on which data, with which model, and what visits should be like."""
-    fitted, apart = (numbers.count(len(record.get(name, ()))) for name in ("users_fitted", "users_apart"))
+    fitted = numbers.counted(len(record.get("users_fitted", ())), "user")
+    apart = numbers.counted(len(record.get("users_apart", ())), "other")
     stars = record["measured"].get("star_mean")
     people = f" Stars as wanted: of {numbers.count(stars['target']['users'])} people kept apart." if stars else ""
     return (
-        f"Fitted to {fitted} users of {record['data']}, measured on {apart} others, who had no part in it; seed "
+        f"Fitted to {fitted} of {record['data']}, measured on {apart}, who had no part in it; seed "
         f"{record['seed']}; {record['model']}, asked by {record['realisation']} in the words of {record['template_family']}. "
         f"In brackets: 95% intervals, bootstrap over users.{people} Visits as wanted: {record['visits']}."
     )

@@ -31,9 +31,8 @@ _METHODS = {"holm": "Holm", "bh": "Benjamini-Hochberg", "benjamini-hochberg": "B
 
 def comparison_table(content: Content) -> Table:
     """Lay out every metric against the first recommender, for a terminal."""
-    title = (
-        f"{content['scenario']}, seed {content['seed']}, {numbers.count(content['users'])} users: against {content['arms'][0]}"
-    )
+    users = numbers.counted(content["users"], "user")
+    title = f"{content['scenario']}, seed {content['seed']}, {users}: against {content['arms'][0]}"
     table = Table(
         title=Text(title), caption=Text(f"{explain_basis(content)} {_other_intervals(content)}"), box=SIMPLE_HEAD, padding=0
     )

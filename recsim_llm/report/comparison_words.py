@@ -65,9 +65,9 @@ def _listed(names: list[str]) -> str:
 
 def plan_lines(plan: Content) -> list[str]:
     """Say what the planned users can show."""
-    where = f"a pilot of {numbers.count(plan['pilot'])} users" if plan["pilot"] else "the deviation stated"
+    where = f"a pilot of {numbers.counted(plan['pilot'], 'user')}" if plan["pilot"] else "the deviation stated"
     lines = [
-        f"{numbers.count(plan['users'])} users, by {where}; each test at level {plan['alpha']:.2g}, after dividing by the "
+        f"{numbers.counted(plan['users'], 'user')}, by {where}; each test at level {plan['alpha']:.2g}, after dividing by the "
         "number of comparisons; a difference counts as found if 4 of 5 such runs find it."
     ]
     for pair in plan["pairs"]:
@@ -75,7 +75,7 @@ def plan_lines(plan: Content) -> list[str]:
         text = f"{pair['arm']} against {plan['against']}: smallest difference found {found} {plan['unit']}"
         if pair["users_needed"] is not None:
             text += (
-                f"; for the {plan['effect']:g} that matters {numbers.count(pair['users_needed'])} users"
+                f"; for the {plan['effect']:g} that matters {numbers.counted(pair['users_needed'], 'user')}"
                 f" (these users find it with probability {numbers.plain(pair['power'], 2)})"
             )
         if pair["unpaired_users"] is not None:
@@ -87,16 +87,18 @@ def plan_lines(plan: Content) -> list[str]:
 def explain_basis(content: Content) -> str:
     """Say how it was judged: users, level and correction."""
     judging, count = content["judging"], len(content["comparisons"])
-    users = numbers.count(content["users"])
+    users = numbers.counted(content["users"], "user")
     level = f"{100 * judging['confidence']:.3g}%"
     if content["sequential"] is not None:
         available = numbers.count(content["sequential"]["available"])
-        return f"{users} of {available} users served; {level} intervals are always-valid, so stopping early is allowed."
+        served = f"{numbers.count(content['users'])} of {available} users served"
+        return f"{served}; {level} intervals are always-valid, so stopping early is allowed."
     if judging["correction"] == "holm":
         together = f"{level} intervals hold together over {count} comparisons" if count > 1 else f"{level} intervals"
-        return f"{users} users; {together} (Holm)."
+        return f"{users}; {together} (Holm)."
     share = f"{100 - 100 * judging['confidence']:.3g}%"
-    return f"{users} users, {count} comparisons; of those claimed, {share} at most are expected false (Benjamini-Hochberg)."
+    users += f", {numbers.counted(count, 'comparison')}"
+    return f"{users}; of those claimed, {share} at most are expected false (Benjamini-Hochberg)."
 
 
 def _sentence(content: Content, row: Row) -> str:
@@ -104,8 +106,8 @@ def _sentence(content: Content, row: Row) -> str:
     share, label, smallest = metric["unit"] == "share", metric["label"].lower(), content["judging"]["effect"]
     one, other = row["arm"], row["against"]
     if row["verdict"] == "identical":
-        users = numbers.count(effect.users)
-        return f"{one} and {other} got exactly the same from each of {users} users: identical for them, undecided of others."
+        users = numbers.counted(effect.users, "user")
+        return f"{one} and {other} got exactly the same from each of {users}: identical for them, undecided of others."
     if row["verdict"] == "worse":
         one, other, effect = other, one, effect.turned()
     if effect.value is None:
@@ -136,4 +138,4 @@ def _when(content: Content, row: Row) -> str:
     sequential = content["sequential"]
     if sequential is None or row["arm"] not in sequential["decided"] or row["against"] != content["arms"][0]:
         return ""
-    return f", decided after {numbers.count(sequential['decided'][row['arm']])} users"
+    return f", decided after {numbers.counted(sequential['decided'][row['arm']], 'user')}"

@@ -115,10 +115,8 @@ def _draw(name: str, curves: Mapping[str, list[tuple[int, float]]]) -> Figure:
     for arm, points in curves.items():
         if not points:
             continue
-        place = drawing.place_of(arm)
         across, up = zip(*(points if name == _ALIKE else np.log10(points).tolist()), strict=True)
-        axes.plot(across, up, color=drawing.colour(place), linewidth=1.8, marker=drawing.marker(place), markersize=3.8)
-        labels.append(drawing.Label(across[-1], up[-1], drawing.shorten(arm), drawing.colour(place)))
+        labels.append(drawing.draw_series(axes, arm, across, up))
     if name == _SIZES:
         # Logarithms on plain axes, where labels beside the ends of lines have their places.
         axes.xaxis.set_major_locator(FixedLocator(_TICKS))

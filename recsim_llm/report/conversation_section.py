@@ -185,7 +185,7 @@ def _draw(curves: Mapping[str, Sequence[tuple[int, float, float | None, float | 
     for arm, points in curves.items():
         place = drawing.place_of(arm)
         turn, found = [point[0] for point in points], [point[1] for point in points]
-        axes.step(turn, found, where="post", color=drawing.colour(place), linewidth=1.8)
+        axes.step(turn, found, where="post", color=drawing.colour(place), linewidth=1.8, linestyle=drawing.line(place))
         banded = [(at, low, high) for at, _, low, high in points if low is not None and high is not None]
         if banded:
             at, low, high = zip(*banded, strict=True)

@@ -93,5 +93,5 @@ def _cells(row: ArmCount) -> list[Cell]:
 def _count(key: tuple[str, str, str, bool], pairs: list[tuple[float, float]]) -> ArmCount:
     arm, what, of, share = key
     amount, cases = (np.array(column, np.float64) for column in zip(*pairs, strict=True))
-    told = share_estimate(amount, cases) if share else ratio_estimate(amount, cases)
+    told = share_estimate(amount, cases) if share else ratio_estimate(amount, cases, bounds=(0.0, np.inf))
     return ArmCount(arm=arm, what=what, of=of, share=share, amount=float(amount.sum()), cases=float(cases.sum()), estimate=told)

@@ -10,8 +10,10 @@ import io
 import re
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -24,14 +26,18 @@ __all__ = [
     "COLOURS",
     "GRID",
     "INK",
+    "LINES",
     "MARKERS",
     "MUTED",
     "NARROW",
     "PAPER",
     "WIDTH",
     "Label",
+    "apart",
     "colour",
+    "draw_series",
     "label_ends",
+    "line",
     "marker",
     "new_figure",
     "place_of",
@@ -44,12 +50,18 @@ __all__ = [
 ]
 
 INK, MUTED, GRID, PAPER = "#1d2430", "#5b6472", "#e2e5ea", "#fefefe"
-COLOURS = ("#0b63a5", "#c04c00", "#2a7d6d", "#4d1a63", "#7a0c2e", "#1f66e5", "#5c5200", "#6b7280")
-"""Text in them reads on white (contrast of 4.5 and more), and the first six stay at least 20 CIELAB units apart for
-protanopes and deuteranopes (simulated after Machado, Oliveira & Fernandes 2009); markers differ as well."""
-MARKERS = "osD^vPX*"
+COLOURS = (
+    *("#0b63a5", "#c04c00", "#2a7d6d", "#4d1a63", "#7a0c2e", "#1f66e5"),
+    *("#5c5200", "#6b7280", "#5a0096", "#d22d3c", "#0f783c", "#c31eb4"),
+)
+"""Text in them reads on white (contrast of 4.5 and more). All stay at least 27 CIELAB units apart, the first six 20 for
+protanopes and deuteranopes, too (simulated after Machado, Oliveira & Fernandes 2009); markers differ as well."""
+MARKERS = "osD^vPX*<>ph"
+LINES = ("-", "--", ":", "-.")
 _PLACES = ("random", "popularity", "item-knn", "mf", "oracle", "linucb", "softmax", "language")
 """The shipped recommenders, each with a colour to itself."""
+_APART: ContextVar[Mapping[str, int]] = ContextVar("places of recommenders", default=MappingProxyType({}))
+_SPOTS = "●◐○◑"
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", **{c: f"arm{i}" for i, c in enumerate(COLOURS)}}
 _FONT = "DejaVu Sans"
 _STYLE: Any = {
@@ -108,13 +120,36 @@ def new_figure(
 
 
 def place_of(recommender: str) -> int:
-    """Return a recommender's place among colours and markers: of its name alone, so the same in every report and figure.
+    """Return a recommender's place among colours, markers and lines, which its name says: the same in every report and figure.
 
-    Shipped ones have a colour to themselves; two others may share one, and differ by their markers then.
+    Shipped ones have a colour to themselves. Others may be meant to have the same one; within ``apart`` they get another.
     """
-    if recommender in _PLACES:
-        return _PLACES.index(recommender)
-    return zlib.crc32(recommender.encode()) % (len(COLOURS) * len(MARKERS))
+    place = _APART.get().get(recommender)
+    return _own_place(recommender) if place is None else place
+
+
+@contextmanager
+def apart(recommenders: Iterable[str]) -> Iterator[None]:
+    """Give each of some recommenders a place to itself within this context.
+
+    Each has its own as in every report where it is free, else the next one that is: no colour comes twice among the first 12,
+    and no colour with the same line among the first 48.
+    """
+    places: dict[str, int] = {}
+    names = list(dict.fromkeys(recommenders))
+    for name in sorted(names, key=lambda name: name not in _PLACES):
+        turn = len(COLOURS) * (len(places) // len(COLOURS))
+        free = (turn + (_own_place(name) + step) % len(COLOURS) for step in range(len(COLOURS)))
+        places[name] = next(place for place in free if place not in places.values())
+    token = _APART.set(places)
+    try:
+        yield
+    finally:
+        _APART.reset(token)
+
+
+def _own_place(recommender: str) -> int:
+    return _PLACES.index(recommender) if recommender in _PLACES else zlib.crc32(recommender.encode()) % len(COLOURS)
 
 
 def colour(place: int) -> str:
@@ -127,9 +162,16 @@ def marker(place: int) -> str:
     return MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
 
 
+def line(place: int) -> str:
+    """Return the style of line of a series by its place; those of one colour have different ones."""
+    return LINES[place // len(COLOURS) % len(LINES)]
+
+
 def swatch(recommender: str, label: str) -> str:
-    """Return HTML of a spot in the recommender's colour before a label, which is HTML."""
-    return f'<span style="color:var(--arm{place_of(recommender) % len(COLOURS)})">●</span>&nbsp;{label}'
+    """Return HTML of a spot in the recommender's colour before a label, which is HTML; another one for a broken line."""
+    place = place_of(recommender)
+    spot = _SPOTS[place // len(COLOURS) % len(_SPOTS)]
+    return f'<span style="color:var(--arm{place % len(COLOURS)})">{spot}</span>&nbsp;{label}'
 
 
 def tidy(axes: Axes, *, grid: str = "y") -> None:
@@ -140,6 +182,14 @@ def tidy(axes: Axes, *, grid: str = "y") -> None:
     axes.grid(axis="y" if grid == "y" else "x", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, pad=4)
+
+
+def draw_series(axes: Axes, recommender: str, across: Sequence[float], up: Sequence[float]) -> Label:
+    """Draw a recommender's line, and return the label at its end."""
+    place = place_of(recommender)
+    look: dict[str, Any] = {"color": colour(place), "linestyle": line(place), "marker": marker(place)}
+    axes.plot(across, up, linewidth=1.8, markersize=3.8, **look)
+    return Label(across[-1], up[-1], shorten(recommender), colour(place))
 
 
 def label_ends(axes: Axes, labels: Sequence[Label]) -> None:

@@ -21,9 +21,9 @@ __all__ = ["FIGURES", "FigureKind", "Row", "figures_of"]
 
 Row = tuple[str | int | float | None, ...]
 _STEPS = [1, 2, 2.5, 5, 10]
+_MOST_INSIDE = 7  # arms whose names stand among the curves
 _MOST_TICKS = 10
 _ESTIMATE = ("value", "low", "high", "users")
-_DASHES = ("-", "--", ":", "-.")
 
 
 class FigureKind(NamedTuple):
@@ -126,16 +126,19 @@ def draw_rewards(summary: Summary) -> Figure:
 def draw_lorenz(summary: Summary) -> Figure:
     """Draw the Lorenz curve of exposures over the catalog, with each arm's Gini coefficient."""
     shown = [arm for arm in summary.arms if arm.exposure_lorenz]
-    figure = drawing.new_figure(height=3.3, left=0.13)
+    # Where they are many, their names would stand on the curves.
+    many = len(shown) > _MOST_INSIDE
+    figure = drawing.new_figure(height=max(3.3, 0.8 + 0.2 * len(shown)), left=0.13, right=0.56 if many else 0.96)
     axes = figure.axes[0]
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.0, linestyle=(0, (2, 3)))
-    for arm, dash in zip(shown, _dashes(shown), strict=True):
-        curve = arm.exposure_lorenz
+    for arm in shown:
+        curve, dash = arm.exposure_lorenz, drawing.line(drawing.place_of(arm.arm))
         axes.plot(np.linspace(0.0, 1.0, len(curve)), curve, color=_colour(arm.arm), linewidth=2.0, linestyle=dash)
-    axes.text(0.03, 0.94, "Gini", color=MUTED, va="center", fontweight="bold")
+    start, top, gap = (1.06, 1.0, 0.95 / len(shown)) if many else (0.03, 0.94, 0.085)
+    axes.text(start, top, "Gini", color=MUTED, va="center", fontweight="bold")
     for line, arm in enumerate(sorted(shown, key=lambda arm: arm.exposure_gini or 0.0), start=1):
-        text = f"{numbers.plain(arm.exposure_gini, 2)}  {drawing.shorten(arm.arm, 22)}"
-        axes.text(0.03, 0.94 - 0.085 * line, text, color=_colour(arm.arm), va="center")
+        text = f"{numbers.plain(arm.exposure_gini, 2)}  {drawing.shorten(arm.arm, drawing.NARROW if many else 22)}"
+        axes.text(start, top - gap * line, text, color=_colour(arm.arm), va="center", clip_on=False)
     axes.set(xlim=(0, 1.01), ylim=(0, 1.01), xlabel="share of the catalog, least shown first")
     _name_y(axes, "share of exposures")
     for axis in (axes.xaxis, axes.yaxis):
@@ -146,12 +149,6 @@ def draw_lorenz(summary: Summary) -> Figure:
 
 def _colour(recommender: str) -> str:
     return drawing.colour(drawing.place_of(recommender))
-
-
-def _dashes(arms: Sequence[ArmSummary]) -> list[str]:
-    """Return a style of line for each arm: those after the first of one colour are broken, so that none passes for another."""
-    colours = [_colour(arm.arm) for arm in arms]
-    return [_DASHES[colours[:number].count(colour) % len(_DASHES)] for number, colour in enumerate(colours)]
 
 
 def _whisker(axes: Axes, estimate: Estimate, place: float, arm: str) -> None:
@@ -186,12 +183,13 @@ def _curves(
     figure = drawing.new_figure(left=0.13, right=0.94 - 0.021 * longest)
     axes = figure.axes[0]
     ends, top = [], 0.0
-    for arm, curve, dash in zip(summary.arms, curves, _dashes(summary.arms), strict=True):
+    for arm, curve in zip(summary.arms, curves, strict=True):
         known = [(x, e, e.value) for x, e in enumerate(curve, start=1) if e.value is not None]
         if not known:
             continue
         x, y = [x for x, _, _ in known], [value for _, _, value in known]
-        colour, mark = _colour(arm.arm), drawing.marker(drawing.place_of(arm.arm))
+        place = drawing.place_of(arm.arm)
+        colour, mark, dash = drawing.colour(place), drawing.marker(place), drawing.line(place)
         band = [(x, e.low, e.high) for x, e, _ in known if e.low is not None and e.high is not None]
         if band:
             places, low, high = zip(*band, strict=True)

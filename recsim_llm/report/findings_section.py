@@ -86,7 +86,7 @@ def contrast_words(contrast: Content) -> str:
     bare = share or estimate.value is None or not contrast["unit"] or contrast["unit"][0].isdigit()
     unit = "" if bare else f" {contrast['unit']}"
     note = f" ({contrast['note']})" if contrast["note"] else ""
-    users = f", {numbers.count(estimate.users)} users" if estimate.users else ""
+    users = f", {numbers.counted(estimate.users, 'user')}" if estimate.users else ""
     return f"{contrast['said']}: {numbers.with_interval(estimate, share=share)}{unit}{users}{note}"
 
 
@@ -195,16 +195,13 @@ def _draw(series: Content) -> Figure:
     plot = drawing.new_figure(right=drawing.BESIDE)
     axes, labels = plot.axes[0], []
     for arm, points in series["arms"].items():
-        place = drawing.place_of(arm)
-        colour = drawing.colour(place)
         known = [(time, point) for time, point in enumerate(points) if point["value"] is not None]
         if not known:
             continue
         times, values = [time for time, _ in known], [point["value"] for _, point in known]
         low, high = ([point["value"] if point[end] is None else point[end] for _, point in known] for end in ("low", "high"))
-        axes.fill_between(times, low, high, color=colour, alpha=0.16, linewidth=0)
-        axes.plot(times, values, color=colour, linewidth=1.8, marker=drawing.marker(place), markersize=3.8)
-        labels.append(drawing.Label(times[-1], values[-1], drawing.shorten(arm), colour))
+        axes.fill_between(times, low, high, color=drawing.colour(drawing.place_of(arm)), alpha=0.16, linewidth=0)
+        labels.append(drawing.draw_series(axes, arm, times, values))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_xlabel(f"{series['by']}, from 0")
     if series["unit"] == "share":

@@ -180,9 +180,9 @@ def _sureness(summary: Summary, compared: Content | None) -> str:
     rivals = [arm for arm in summary.arms if arm.arm not in CEILINGS]
     together = " that hold together over all pairs" if len(summary.arms) > 2 else ""
     same = ", the same users served by all" if len(rivals) > 1 else ""
-    users = numbers.count(max(arm.users for arm in summary.arms))
+    users = numbers.counted(max(arm.users for arm in summary.arms), "user")
     return (
-        f"In brackets: {summary.confidence:.0%} intervals with the user as the unit{together}{same}; {users} users, "
+        f"In brackets: {summary.confidence:.0%} intervals with the user as the unit{together}{same}; {users}, "
         f"seed {summary.seed}."
     )
 

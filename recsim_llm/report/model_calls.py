@@ -35,13 +35,13 @@ def calls_line(calls: Sequence[CallSummary]) -> str:
     costs = [row.cost for row in calls if row.cost is not None]
     price = f", ${sum(costs):,.2f}" if costs else ""
     contrast = sum(row.contrast_calls for row in calls), sum(row.contrast_tokens for row in calls)
-    extra = f", of which {numbers.count(contrast[0])} calls and {numbers.count(contrast[1])} tokens for the contrast"
+    extra = f", of which {numbers.counted(contrast[0], 'call')} and {numbers.count(contrast[1])} tokens for the contrast"
     renormalised = sum(row.calls + row.hits for row in calls if row.cause == RENORMALISED)
     divided = f", {numbers.count(renormalised)} answers whose percentages did not sum to 100 and were divided by their sum"
     return (
-        f"{numbers.count(sent)} calls of language models, {numbers.count(hits)} answers from a cache, "
-        f"{numbers.count(failed)} failed attempts, {numbers.count(read)} tokens read, {numbers.count(written)} written{price}"
-        f"{extra if any(contrast) else ''}{divided if renormalised else ''}"
+        f"{numbers.counted(sent, 'call')} of language models, {numbers.counted(hits, 'answer')} from a cache, "
+        f"{numbers.counted(failed, 'failed attempt')}, {numbers.count(read)} tokens read, {numbers.count(written)} written"
+        f"{price}{extra if any(contrast) else ''}{divided if renormalised else ''}"
     )
 
 

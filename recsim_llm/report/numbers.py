@@ -13,6 +13,7 @@ __all__ = [
     "NO_INTERVAL",
     "common_decimals",
     "count",
+    "counted",
     "decimals",
     "interval",
     "interval_below",
@@ -31,6 +32,11 @@ _MOST_DECIMALS = 4
 def count(number: int) -> str:
     """Write a whole number with thousands separators."""
     return f"{number:,}".replace("-", "−")
+
+
+def counted(number: int, thing: str) -> str:
+    """Write how many of a thing there are, such as ``1 user`` and ``1,200 users``."""
+    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
 
 
 def plain(number: float | None, digits: int = 2, *, share: bool = False, sign: bool = False) -> str:

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from recsim_llm.report import drawing
+from recsim_llm.report import drawing, numbers
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.ope_rows import (
     ESTIMATE_HEADS,
@@ -105,7 +105,8 @@ def _parts(content: Content, drawings: Mapping[str, str]) -> Iterator[str]:
     if content["target"] is not None:
         meant = "the first page of each user" if content["pages_meant"] == "first" else "all pages"
         yield f'<p class="verdict minor">{escape(value_words(content))}</p>'
-        yield f'<p class="aside">From {meant}: {content["pages"]:,} pages of {content["users"]:,} users.</p>'
+        pages, users = numbers.counted(content["pages"], "page"), numbers.counted(content["users"], "user")
+        yield f'<p class="aside">From {meant}: {pages} of {users}.</p>'
     figures = [(_ESTIMATES, _estimates_title, _ESTIMATES_CAPTION), (_CURVE, _curve_title, _CURVE_CAPTION)]
     shown = [figure(name, title(content), drawings[name], caption) for name, title, caption in figures if name in drawings]
     if shown:

@@ -157,7 +157,7 @@ def write_report(
         FolderInUseError: another process is writing the report, and goes on doing so.
     """
     summary, manifest = summary or summarise(run), read_manifest(run)
-    with lock_report(run):
+    with lock_report(run), drawing.apart(arm.arm for arm in summary.arms):
         if card is not None:
             write_atomically(run / CARD_FILE, _json(read_card(card)))
         if ope is not None:
@@ -335,7 +335,7 @@ def _keep_ope(path: Path, run: Path) -> None:
 
 def _figures(summary: Summary, drawings: Mapping[str, str]) -> str:
     """Return the section of figures; one that has no data is named with the reason."""
-    basis = f"{numbers.count(max(arm.users for arm in summary.arms))} users, seed {summary.seed}."
+    basis = f"{numbers.counted(max(arm.users for arm in summary.arms), 'user')}, seed {summary.seed}."
     drawn, left_out = [], []
     for kind in figures_of(summary):
         if why := kind.missing(summary):

@@ -146,10 +146,8 @@ def _draw(measure: str, curves: Mapping[str, list[tuple[int, float]]]) -> Figure
     axes, labels = plot.axes[0], []
     for arm, points in curves.items():
         if points:
-            place = drawing.place_of(arm)
             across, up = zip(*points, strict=True)
-            axes.plot(across, up, color=drawing.colour(place), linewidth=1.8, marker=drawing.marker(place), markersize=3.8)
-            labels.append(drawing.Label(across[-1], up[-1], drawing.shorten(arm), drawing.colour(place)))
+            labels.append(drawing.draw_series(axes, arm, across, up))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_xlabel("visit, from 0")
     if measure == "lift":

@@ -153,7 +153,7 @@ def part_verdict(card: Content, part: Part) -> str:
         word = standing(rival.words) if rival is not None else ""
         word = {"nearer": "better", "further": "worse"}.get(word, word)
         if rival is not None and word in groups:
-            few = f"{rival.row['difference']['users']} users" if word == _TOO_FEW else rival.row["name"]
+            few = f"{numbers.counted(rival.row['difference']['users'], 'user')}" if word == _TOO_FEW else rival.row["name"]
             groups[word].append(f"{line['name']} ({few})")
     parts = [
         ("better than the strongest cheap baseline on", groups["better"]),

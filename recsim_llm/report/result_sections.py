@@ -25,7 +25,7 @@ def results_section(summary: Summary) -> str:
         f"{clicked} of clicked items; satisfaction is that after a page, 0 to 1; catalog shown is the share of items shown "
         "at least once; Gini of exposure is 0 when all items are shown alike and near 1 when one item takes all."
     )
-    note += f" {numbers.count(max(arm.users for arm in summary.arms))} users, seed {summary.seed}."
+    note += f" {numbers.counted(max(arm.users for arm in summary.arms), 'user')}, seed {summary.seed}."
     rows = list(metric_rows(summary))
     first = [row for row in rows if row[0] in _FIRST]
     rest = whole_table(heads, [("", [row for row in rows if row[0] not in _FIRST])])

@@ -17,7 +17,7 @@ __all__ = ["shown_items_section"]
 _HEADS = ("Shown", "Of all shown", "Clicks", "Of all clicks", "Clicked when shown")
 _NOTE = (
     "Shares are by user, in brackets {confidence} intervals; clicked when shown is over the users who saw the item. Leaders of "
-    "many are picked for being high, so another run would show most of them a little lower. {users} users, seed {seed}."
+    "many are picked for being high, so another run would show most of them a little lower. {users}, seed {seed}."
 )
 
 
@@ -28,7 +28,9 @@ def shown_items_section(summary: Summary, names: Names) -> str:
         return ""
     parts = [_part(arm, names, first=arm is order[0]) for arm in order]
     note = _NOTE.format(
-        confidence=f"{summary.confidence:.0%}", users=numbers.count(max(arm.users for arm in order)), seed=summary.seed
+        confidence=f"{summary.confidence:.0%}",
+        users=numbers.counted(max(arm.users for arm in order), "user"),
+        seed=summary.seed,
     )
     return "\n".join(["<h2>Most shown, most clicked</h2>", *parts, f'<p class="aside">{escape(note)}</p>'])
 

@@ -47,7 +47,8 @@ def write_training_page(found: Mapping[str, Any], run: Path, evaluation: Path) -
     pictures = run / "figures"
     pictures.mkdir(exist_ok=True)
     title = _title(found)
-    with drawing.style():
+    names = [found["algorithm"], *(row["arm"] for row in found["arms"][1:])]
+    with drawing.style(), drawing.apart(names):
         element = write_figure(draw_curve(found), pictures, _CURVE, title)
     seeds = range(len(found["curve"][0]["seeds"]))
     columns = ["steps", "return", "low", "high", "users", *(f"seed_{seed}" for seed in seeds), "satisfaction"]
@@ -82,7 +83,8 @@ def training_verdict(found: Mapping[str, Any]) -> list[str]:
     """Say in a few sentences what the training came to; what speaks against the result first."""
     lines = [f"Suspicious: {check['name']}: {check['said']}." for check in found["exploits"] if check["suspicious"]]
     own = numbers.with_interval(numbers.read_estimate(found["arms"][0]["reward"]))
-    lines.append(f"The policy's return is {own} a user, on {found['arms'][0]['reward']['users']:,} users kept from training.")
+    kept = numbers.counted(found["arms"][0]["reward"]["users"], "user")
+    lines.append(f"The policy's return is {own} a user, on {kept} kept from training.")
     for row in found["against"]:
         gap = numbers.read_estimate(row["difference"])
         how = "not clearly different from" if not gap.excludes(0) else "above" if (gap.value or 0) > 0 else "below"
@@ -134,9 +136,10 @@ def _title(found: Mapping[str, Any]) -> str:
 def _caption(found: Mapping[str, Any]) -> str:
     seeds = found["seeds"]
     over = "users and seeds; thin lines are the seeds" if seeds > 1 else "users; of one seed it says nothing about others"
+    users = numbers.counted(found["held_out_users"], "user")
     return (
-        f"Mean {found['reward']} of {found['held_out_users']:,} users kept from training, with the same dice at every "
-        f"checkpoint; {seeds} seed{'s' if seeds > 1 else ''}; band: {found['confidence']:.0%} interval over {over}. Dashed: "
+        f"Mean {found['reward']} of {users} kept from training, with the same dice at every checkpoint; "
+        f"{seeds} seed{'s' if seeds > 1 else ''}; band: {found['confidence']:.0%} interval over {over}. Dashed: "
         "the baselines and the greedy oracle on the same users and dice."
     )
 
@@ -144,7 +147,7 @@ def _caption(found: Mapping[str, Any]) -> str:
 def _facts(found: Mapping[str, Any]) -> str:
     several = "s" if found["seeds"] > 1 else ""
     return (
-        f"{found['steps']:,} steps · {found['seeds']} seed{several} · {found['training_users']:,} users to "
+        f"{found['steps']:,} steps · {found['seeds']} seed{several} · {numbers.counted(found['training_users'], 'user')} to "
         f"learn from · {found['held_out_users']:,} others to evaluate on · reward {found['reward']} · gamma {found['gamma']} · "
         f"scenario seed {found['seed']}"
     )
@@ -159,13 +162,13 @@ def _results(found: Mapping[str, Any]) -> str:
         )
         for row in found["against"]
     ]
-    users = found["held_out_users"]
+    users = numbers.counted(found["held_out_users"], "user")
     return "\n".join(
         [
             "<h2>Beside the baselines</h2>",
             whole_table(map(escape, _HEADS.values()), [("", rows)]),
             whole_table(["Return, difference", "Share of its return"], [("", gaps)]),
-            f'<p class="aside">Means a user over {users:,} users kept from training, over all visits of a user; in brackets '
+            f'<p class="aside">Means a user over {users} kept from training, over all visits of a user; in brackets '
             f"{found['confidence']:.0%} intervals over users{' and seeds' if found['seeds'] > 1 else ''}, each by itself. The "
             "last policy is shown, not the best one: none was chosen by these users. "
             '<a href="evaluation/report.html">The run behind it</a> has every metric, visit and paired difference.</p>',

@@ -46,10 +46,11 @@ def write_two_runs(folder: Path, comparison: Comparison) -> Path:
     content: dict[str, Any] = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
     figures = folder / "figures"
     figures.mkdir()
-    plot = _draw(content, figures) if comparison_figure.can_draw(content) else ""
     write_atomically(folder / FILE_NAME, json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
     page = folder / "report.html"
-    write_atomically(page, _page(content, plot).encode())
+    with drawing.apart(recommender_of(content, arm) for arm in content["arms"]):
+        plot = _draw(content, figures) if comparison_figure.can_draw(content) else ""
+        write_atomically(page, _page(content, plot).encode())
     return page
 
 
@@ -104,7 +105,7 @@ def _values(content: Content) -> str:
         rows.append((metric["label"], estimate_cells(estimates, share=metric["unit"] == "share")))
     note = (
         f"In brackets: 95% intervals by user; {numbers.NO_INTERVAL}. "
-        f"{numbers.count(content['users'])} users whom all recommenders served, seed "
+        f"{numbers.counted(content['users'], 'user')} whom all recommenders served, seed "
         f"{content['seed']}."
     )
     return f'<h2>Results</h2>\n{whole_table(heads, [("", rows)])}\n<p class="aside">{note}</p>'

@@ -36,10 +36,10 @@ def warming_table(content: Content) -> RenderableType:
     draws = content["draws"]
     about = (
         f"{draws} draw{'' if draws == 1 else 's'} of {facts['cold_items']:,.0f} cold items, in each "
-        f"{facts['held_out_ratings']:,.0f} held-out ratings of {facts['users']:,.0f} users, and "
-        f"{facts['simulated_clicks']:,.0f} simulated clicks of {facts['users_asked']:,.0f} users who were asked about "
-        f"{facts['items_shown']:,.0f} items each. Recall among the first {content['page_size']}, 95% intervals over users and "
-        "draws."
+        f"{facts['held_out_ratings']:,.0f} held-out ratings of {numbers.counted(round(facts['users']), 'user')}, and "
+        f"{facts['simulated_clicks']:,.0f} simulated clicks of {numbers.counted(round(facts['users_asked']), 'user')} asked "
+        f"about {facts['items_shown']:,.0f} items each. Recall among the first {content['page_size']}, 95% intervals over "
+        "users and draws."
     )
     return Group(Text(about), Text(""), table, Text(""), *(Text(line) for line in gain_words(content)))
 

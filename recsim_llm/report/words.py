@@ -39,7 +39,7 @@ def verdict(summary: Summary) -> str:
     if not rivals:
         clicks = numbers.with_interval(best.metrics["clicks_per_user"])
         lone = "One recommender has nothing to be compared with."
-        text = f"{best.arm} got {clicks} clicks a user, {_users(best.users)}. {lone}"
+        text = f"{best.arm} got {clicks} clicks a user, {numbers.counted(best.users, 'user')}. {lone}"
     else:
         text = _against_rivals(best, sorted(rivals, key=lambda row: -(row.clicks.mean.value or 0.0)))
     beaten = warn_of_beaten(summary_beaten(summary), [arm.arm for arm in summary.arms])
@@ -120,7 +120,7 @@ def lorenz_title(summary: Summary) -> str:
 
 
 def _against_rivals(best: ArmSummary, rivals: Sequence[ArmDifference]) -> str:
-    users = _users(min(row.users for row in rivals))
+    users = numbers.counted(min(row.users for row in rivals), "user")
     beaten = [row for row in rivals if _gain(row).excludes(0.0)]
     level = [row for row in rivals if not _gain(row).excludes(0.0)]
     if not beaten:
@@ -173,10 +173,6 @@ def _gain(row: ArmDifference) -> Estimate:
 
 def _amount(row: ArmDifference) -> str:
     return numbers.with_interval(_gain(row), sign=True)
-
-
-def _users(number: int) -> str:
-    return "1 user" if number == 1 else f"{numbers.count(number)} users"
 
 
 def _shown(summary: Summary) -> list[ArmSummary]:

@@ -47,9 +47,10 @@ COLUMNS = {
 """Columns that a filter can name, and what they hold; ``retired`` stands alone."""
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<word>[A-Za-z_]+)|(?P<number>-?\d{1,18}(?:\.\d{1,9})?)|(?P<text>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")"
+    r"\s*(?:(?P<word>[A-Za-z_]+)|(?P<number>-?\d{1,18}(?:\.\d{1,9})?(?![\w.]))|(?P<text>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")"
     r"|(?P<sign><=|>=|!=|<>|==|[=<>(),]))"
 )
+_BEGINS_NUMBER = re.compile(r"-?\d[\w.]*")
 _SIGNS: dict[str, Callable[[npt.NDArray[np.float64], float], BoolArray]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -89,7 +90,11 @@ def _tokens(text: str) -> list[_Token]:
     while place < len(text.rstrip()):
         found = _TOKEN.match(text, place)
         if found is None:
-            raise _wrong(_quoted(text[place:].lstrip()), "a column, a sign, a number or words in quotes")
+            rest = text[place:].lstrip()
+            number = _BEGINS_NUMBER.match(rest)
+            if number:
+                raise _wrong(_quoted(number[0]), "a number of at most 18 digits before the point and 9 behind it, such as 12.5")
+            raise _wrong(_quoted(rest), "a column, a sign, a number or words in quotes")
         kind = str(found.lastgroup)
         tokens.append(_Token(kind, _plain(kind, found[kind])))
         place = found.end()

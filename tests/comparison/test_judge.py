@@ -148,7 +148,7 @@ def test_users_whom_not_every_arm_served_are_left_out_with_a_note(tally):
     pages[1, :3] = 0.0
     judged = judge_run(replace(tally, sums=tally.sums | {"pages": pages}), MANIFEST, Judging(metrics=METRICS), known(tally))
     assert judged.users == len(tally.user_id) - 3
-    assert "3 users whom not every recommender served are left out." in judged.notes
+    assert "Left out: 3 users whom not every recommender served." in judged.notes
 
 
 def test_holm_and_bonferroni_give_the_same_intervals_and_holm_rejects_no_less(tally):

@@ -10,7 +10,9 @@ from export_runs import make_environment_log, make_run
 from recsim_llm.cli.main import main
 from recsim_llm.errors import ConfigError
 from recsim_llm.exports import new_folder
-from recsim_llm.scenarios.export import FORMATS, export
+from recsim_llm.scenarios import load_scenario
+from recsim_llm.scenarios import run as play
+from recsim_llm.scenarios.export import FORMATS, _why_nothing, export
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,28 @@ def test_a_folder_for_each_arm_and_what_it_holds(run, tmp_path, capsys):
     assert content == json.loads((tmp_path / "table.json").read_bytes())
     assert (content["format"], content["anonymous"], content["left_out"]) == ("movielens", False, {})
     assert files(run) == before
+
+
+def test_why_there_is_nothing_of_what_a_format_is_for_is_said_in_a_line(run, tmp_path, capsys):
+    said = _why_nothing("movielens", [{"ratings": 0}, {"ratings": 0}], False)
+    assert said == ["no ratings: they are of users who give stars, which nobody did in this run"]
+    assert _why_nothing("movielens", [{"ratings": 0}, {"ratings": 1}], False) == []
+    talks = {"data": "fictional-100", "users.count": 6, "conversation.max_turns": 3, "measure": None, "expect": []}
+    talked = play(load_scenario("conversation", talks | {"recommenders": ["asking"], "seed": 3}), tmp_path / "talked")
+    for form, nothing in (("narratives", "no queries"), ("dialogues", "no instructions")):
+        assert main(["export", str(talked), form, str(tmp_path / form)]) == 0
+        assert f"{nothing}: they are of users who" in (printed := " ".join(capsys.readouterr().out.split()))
+        assert "a dialogue of this run ends with what is accepted; export conversations, redial or inspired" in printed
+
+
+def test_a_limit_of_an_export_is_raised_where_it_was_given(run, tmp_path, capsys):
+    asked = ["narratives", str(tmp_path / "out"), "--model", "scripted/genres", "--max-calls", "1", "--yes"]
+    assert main(["export", str(run), *asked]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "resume" not in said
+    assert (
+        "go on with a higher --max-calls; what the model wrote is kept beside the folder; give the same command again" in said
+    )
 
 
 def test_one_arm_and_quiet(run, tmp_path, capsys):

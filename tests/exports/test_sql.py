@@ -83,6 +83,16 @@ def test_several_runs_are_one_table_whose_rows_say_of_which_run(plain, spoken):
         open_database([plain, plain / "."])
 
 
+def test_a_table_that_only_some_runs_have_is_told_with_their_names(plain, spoken):
+    with open_database([plain, spoken]) as database:
+        rows = list(database.ask("SELECT DISTINCT run FROM calls").rows)
+        notes = database.notes
+        database.ask("SELECT count(*) FROM pages")
+        assert not database.notes
+    assert rows == [("spoken",)]
+    assert notes == ["calls: of spoken alone; plain has none"]
+
+
 def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path):
     runs = [logs.write_run(tmp_path / name / "it's", logs.HAND, arms=["a", "b"]) for name in ("one", "two")]
     assert ask("SELECT DISTINCT run FROM pages ORDER BY run", *runs) == [(str(one),) for one in runs]

@@ -221,6 +221,8 @@ def test_a_list_of_friends_may_use_the_own_ids_of_the_data(tmp_path):
 def test_a_list_of_strangers_is_refused():
     with pytest.raises(DataError, match="friends: got 1 row left out \\(unknown user 1\\), expected two users of the 5"):
         from_user_ids(make_population(5), np.array([1000]), np.array([1001]))
+    with pytest.raises(DataError, match=r"^who\.csv: got 1 row left out"):
+        from_user_ids(make_population(5), np.array([1000]), np.array([1001]), source="who.csv")
 
 
 def test_a_list_without_the_column_of_friends_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 """All policies that ask a language model: the contract, ids that are not to be shown, and instructions hidden in data."""
 
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from recsim_llm.conversation.conversational import Conversational
 from recsim_llm.core.batches import take_columns
 from recsim_llm.language.backends.scripted import Scripted
 from recsim_llm.language.backends.scripts import SHIPPED_SCRIPTS
+from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.recommenders import check_slates
 from recsim_llm.recommenders.hooks import AsksModel, TellsTools
@@ -153,6 +155,38 @@ def test_it_keeps_the_contract(policy):
 def test_it_keeps_the_contract_with_a_model_that_lies(policy):
     with opened(Lying()) as model:
         check_recommender(lambda: made(policy, model))
+
+
+class Garbling(Scripted):
+    """Answers a share of what it is asked with words that answer nothing, however often it is asked."""
+
+    def __init__(self, share):
+        super().__init__(SHIPPED_SCRIPTS["policy"], name="scripted/planted")
+        self.share = share
+
+    async def send(self, call):
+        if zlib.crc32(call.messages[1].content.encode()) < self.share * 2**32:
+            return RawReply(("",), refusal="I would rather not.")
+        return await super().send(call)
+
+
+@pytest.mark.parametrize("share", [0.2, 1.0])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_it_keeps_the_contract_with_a_model_that_cannot_be_read(policy, share):
+    with LanguageModel(Garbling(share), elicitation="json") as model:
+        check_recommender(lambda: made(policy, model))
+
+
+@pytest.mark.parametrize("policy", [policy for policy in POLICIES if policy != "talking"])
+def test_where_nothing_can_be_read_the_page_is_the_bases(policy):
+    world, requests = small_world(), everyone()
+    base = resolve("recommenders", "popularity")()
+    base.fit(*world, 3)
+    with LanguageModel(Garbling(1.0), elicitation="json") as model:
+        recommender = made(policy, model)
+        recommender.fit(*world, 3)
+        slates = recommender.recommend(requests, SLOTS)
+    assert np.array_equal(slates.item_id, base.recommend(requests, SLOTS).item_id)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -90,7 +90,22 @@ def test_the_shipped_recommenders_have_a_colour_to_themselves():
     assert len({drawing.colour(drawing.place_of(name)) for name in names}) == len(names)
 
 
-def test_two_of_one_colour_differ_by_their_marker():
-    names = [f"mine-{number}" for number in range(200)]
-    places = {drawing.place_of(name) for name in names}
-    assert len({(drawing.colour(place), drawing.marker(place)) for place in places}) == len(places)
+def test_arms_of_one_report_have_colours_to_themselves(tmp_path):
+    # All but one of them would like the same colour.
+    alike = [name for name in (f"mine-{number}" for number in range(200)) if drawing.place_of(name) == 3][:11]
+    arms = ["mf", *alike]
+    html = write_report(run_of(tmp_path, CLICKED, arms=arms)).read_text(encoding="utf-8")
+    swatches = dict(re.findall(r'var\(--arm(\d+)\)">●</span>&nbsp;([\w-]+)', html))
+    assert swatches["3"] == "mf"
+    assert set(swatches.values()) == set(arms)
+    assert "arm11" in html.partition("<body")[0]
+
+
+@pytest.mark.parametrize("count", [12, 48])
+def test_no_colour_comes_twice_among_twelve_nor_with_the_same_line_among_48(count):
+    names = [f"mine-{number}" for number in range(count)]
+    with drawing.apart(names):
+        places = [drawing.place_of(name) for name in names]
+    assert len({(drawing.colour(place), drawing.line(place)) for place in places}) == count
+    assert len({drawing.colour(place) for place in places}) == 12
+    assert len({drawing.marker(place) for place in places[:12]}) == 12

@@ -7,6 +7,7 @@ import pyarrow.dataset as arrow
 import pytest
 
 from recsim_llm.cli.main import main
+from recsim_llm.comparison import summarise
 from recsim_llm.conversation.acts import END, silent_acts
 from recsim_llm.conversation.dialogue_measures import measure_conversation
 from recsim_llm.errors import ConfigError, ContractError, PlugInError, SlateError
@@ -36,6 +37,12 @@ def table(folder, name):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     return run(scenario(), tmp_path_factory.mktemp("runs") / "whole")
+
+
+def test_nobody_clicks_more_than_once_in_a_dialogue_nor_does_an_interval(finished):
+    for arm in summarise(finished).arms:
+        for key in ("clicks_per_user", "reward_per_user", "clicks_per_page"):
+            assert arm.metrics[key].high is None or arm.metrics[key].high <= 1
 
 
 def test_a_run_logs_every_act_of_both_sides(finished):

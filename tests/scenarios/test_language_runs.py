@@ -128,7 +128,7 @@ def test_a_run_that_cannot_go_on_says_why_and_resumes_to_the_same_end(tmp_path):
 
 def test_a_limit_stops_the_run_and_a_higher_one_finishes_it(whole, tmp_path):
     out = tmp_path / "short"
-    with pytest.raises(BudgetExceeded, match="resume"):
+    with pytest.raises(BudgetExceeded, match="nothing is lost: go on with a higher --max-calls"):
         run(scripted(**{"limits.calls": 7}), out)
     assert rows(out, PAID) == [(7,)]
     resume(out, limits={"calls": 1_000})

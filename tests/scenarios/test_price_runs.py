@@ -102,6 +102,15 @@ def test_an_intervention_moves_the_price_that_recommenders_are_told(shop, tmp_pa
     assert np.array_equal(np.array(items["price"], np.float32), first)
 
 
+@pytest.mark.parametrize(("elasticity", "told"), [(1.0, 1), (0.0, 0)])
+def test_language_users_whose_clicks_an_elasticity_moves_besides_are_told_of(shop, tmp_path, elasticity, told):
+    price = SALE["change"]["price"] | {"elasticity": elasticity}
+    moved = {"interventions": [SALE | {"change": {"price": price}}], "recommenders": ["random"], "users.count": 2}
+    folder = run(shopping(shop, **(TIMED | LANGUAGE | moved)), tmp_path / "run")
+    warnings = json.loads((folder / "manifest.json").read_text())["users_warnings"]
+    assert len([line for line in warnings if "its elasticity 1 moves the odds of their clicks besides" in line]) == told
+
+
 def test_language_users_see_the_price_of_the_day(shop, tmp_path):
     more = {"recommenders": ["random"], "users.count": 10, "users.parameters.return_base": 5.0}
     folder = run(shopping(shop, **(TIMED | LANGUAGE | more)), tmp_path / "run")

@@ -72,6 +72,13 @@ def test_a_file_that_is_not_there_is_told(population, tmp_path):
         make_friendships(FriendSettings(file=str(tmp_path / "friends.csv")), population, seed=5)
 
 
+def test_a_file_of_strangers_is_told_by_its_name(population, tmp_path):
+    file = tmp_path / "friends.csv"
+    file.write_text("user_id,friend_id\nx,y\n")
+    with pytest.raises(DataError, match=r"friends\.csv: got 1 row left out .*, expected two users"):
+        make_friendships(FriendSettings(file=str(file)), population, seed=5)
+
+
 def test_word_of_mouth_has_the_settings_of_the_section(population):
     settings = SocialSettings.model_validate({"strength": 0.7, "memory": 0.5, "limit": 0.8, "friends": {"degree": 79}})
     talk = make_word_of_mouth(settings, population, items=3, seed=1)

@@ -25,6 +25,7 @@ class FakeModel:
     name = "scripted/fake"
     elicitation = "decision"
     context = None
+    one_by_one = False
 
     def __init__(self, script="genres", hold=False, failing=()):
         self.asks = []
@@ -49,6 +50,11 @@ class FakeModel:
 
     def ask(self, asks):
         return [future.result() for future in self.submit(asks)]
+
+    def ask_each(self, asks):
+        errors = [future.exception() for future in self.submit(asks)]
+        futures = self.futures[len(self.futures) - len(errors) :]
+        return [error or future.result() for error, future in zip(errors, futures, strict=True)]
 
     def fail_next(self, error):
         self._failing[len(self.asks)] = error

@@ -61,6 +61,8 @@ def test_what_a_filter_selects(text, ids):
     ("text", "says"),
     [
         ("genr = 'Drama'", "did you mean 'genre'"),
+        ("year < 1e999", "got '1e999', expected a number of at most 18 digits"),
+        ("year = 1990.", "got '1990.', expected a number"),
         ("genre = 'Dramma'", "did you mean 'Drama'"),
         ("genre = Drama", "words in quotes"),
         ("year > 'x'", "a number"),

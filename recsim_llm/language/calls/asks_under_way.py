@@ -235,7 +235,12 @@ class AsksUnderWay(Generic[Item]):
             self._sender.once_kept(lambda: self._deliver(shared, reply), lambda problem: self._fail(shared, problem))
             self._go_on()
             return
-        self._fail(shared, error)
+        if isinstance(error, RecSimError):
+            # What is recorded of a failure, and that there is no answer, is kept before it is told.
+            told = error
+            self._sender.once_kept(lambda: self._fail(shared, told), lambda problem: self._fail(shared, problem))
+        else:
+            self._fail(shared, error)
         self._go_on()
 
     def _fail(self, shared: _Shared, error: BaseException) -> None:
@@ -280,6 +285,9 @@ class AsksUnderWay(Generic[Item]):
         return raw.texts[:1], attempts
 
     def _obtain(self, job: Job) -> Coroutine[Any, Any, tuple[RawReply, tuple[Answer, ...], int]]:
+        error = self._sender.given_up(job)
+        if error is not None:
+            raise error
         if self._replay is not None:
             raise self._replay.missing(job.subject, job.parts[-1].text)
         return self._sender.obtain(job)

@@ -236,8 +236,8 @@ def _exceeded(use: _Use, subject: str) -> BudgetExceeded:
     whose = f" of user {subject}" if use.name == "calls_a_user" else ""
     option = _OPTIONS[use.name]
     return BudgetExceeded(
-        f"limit {use.name}{whose}: got {_shown(use.used)} used of {_shown(use.allowed)} allowed; nothing is lost: a run goes "
-        f"on with recsim-llm resume RUN {option} N, all else with the same command again and a higher {option}",
+        f"limit {use.name}{whose}: got {_shown(use.used)} used of {_shown(use.allowed)} allowed; nothing is lost: go on with a "
+        f"higher {option}",
         option=option,
     )
 
@@ -253,7 +253,7 @@ def budget_refused(name: str, allowed: float, shards: int) -> BudgetExceeded:
     option = _OPTIONS[name]
     return BudgetExceeded(
         f"limit {name}: got too little left of {_shown(allowed)} allowed to give each of {shards} shards some; nothing is "
-        f"lost: a run goes on with recsim-llm resume RUN {option} N, or with fewer --shards",
+        f"lost: go on with a higher {option}, or with fewer --shards",
         option=option,
     )
 

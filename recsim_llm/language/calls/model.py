@@ -25,6 +25,7 @@ from recsim_llm.language.calls.asks_under_way import AsksUnderWay, Reply
 from recsim_llm.language.calls.budget import Budget
 from recsim_llm.language.calls.keys import ask_key, derive_seed
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
+from recsim_llm.language.calls.meter import Meter
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.retries import RetryPolicy
 from recsim_llm.language.calls.sending import Job, Sender
@@ -32,7 +33,7 @@ from recsim_llm.language.calls.store import CallStore
 from recsim_llm.language.calls.waiting import Batch, Waiter, unraised
 from recsim_llm.language.calls.writing import Writing, writing_job
 
-__all__ = ["LanguageModel", "Meter", "Reply"]
+__all__ = ["Asked", "LanguageModel", "Reply"]
 
 _FIRST_SLOTS = 16
 _CONCURRENCY = 64
@@ -40,29 +41,13 @@ _AHEAD = 64
 _PATIENCE = 10.0
 
 
-class Meter(NamedTuple):
-    """What a language model has done so far in this process."""
+class Asked(NamedTuple):
+    """Something put to the model."""
 
-    calls: int
-    """Replies received, those that could not be read included."""
-    hits: int
-    """Calls that were not sent: their answer was in the cache, or an equal ask was under way."""
-    prompt_tokens: int
-    """Tokens read, as far as the provider told."""
-    cached_tokens: int
-    """Of those, tokens from the provider's prefix cache."""
-    completion_tokens: int
-    """Tokens written."""
-    cost: float | None
-    """US dollars; None where prices are not known."""
-    renormalised: int
-    """Answers, cached ones included, with percentages that did not sum to 100 and were divided by their sum, as declared."""
-    failures: dict[str, int]
-    """Attempts without a usable reply, by cause: of ``BackendError``, of ``ModelReplyError``, or ``cancelled``."""
-    in_flight: int
-    """Calls on the wire."""
-    concurrency: int
-    """Calls that may be on the wire."""
+    item: Ask | Writing | Acting
+    """What."""
+    settles: bool
+    """Whether it is settled that there is no answer, once none can be read."""
 
 
 class LanguageModel:
@@ -134,12 +119,12 @@ class LanguageModel:
         )
         most = math.inf if store is None else self._limiter.most + _AHEAD
         self._forced: ForcedWay = abilities.forced if abilities and elicitation == "forced" else ""
-        self._under_way = AsksUnderWay[Ask | Writing | Acting](
+        self._under_way = AsksUnderWay[Asked](
             self._sender,
-            self._job,
+            lambda asked: self._job(asked.item)._replace(settles=asked.settles),
             samples=abilities.samples if abilities else 1,
             most=most,
-            urgency=lambda item: ahead.get(item.subject, 0.0),
+            urgency=lambda asked: ahead.get(asked.item.subject, 0.0),
             alone=self._alone if self._forced else None,
             replay=replay,
         )
@@ -202,13 +187,19 @@ class LanguageModel:
         Raises:
             ConfigError: the model was closed.
         """
-        pairs: list[tuple[Ask | Writing | Acting, Future[Reply]]] = [(ask, Future()) for ask in asks]
-        self._begin(pairs)
-        return [future for _, future in pairs]
+        return self._submitted(asks, settles=False)
 
     def submit_each(self, asks: Sequence[Ask]) -> list[Future[Reply | ModelReplyError]]:
-        """Begin with asks as ``submit`` does; a reply that cannot be read is a result of its future, and is not raised."""
-        return [unraised(future) for future in self.submit(asks)]
+        """Begin with asks as ``submit`` does; that a reply cannot be read is a result of its future, and is not raised.
+
+        Such a result is kept as answers are: whoever asks the same again in this way gets it again, and the model is not asked.
+        """
+        return [unraised(future) for future in self._submitted(asks, settles=True)]
+
+    def _submitted(self, asks: Sequence[Ask], *, settles: bool) -> list[Future[Reply]]:
+        pairs: list[tuple[Asked, Future[Reply]]] = [(Asked(ask, settles), Future()) for ask in asks]
+        self._begin(pairs)
+        return [future for _, future in pairs]
 
     def ask(self, asks: Sequence[Ask]) -> list[Reply]:
         """Ask, wait for all, and return the replies in order.
@@ -223,6 +214,17 @@ class LanguageModel:
             LogError: the store's file cannot be read or written.
         """
         return self._wait(asks)
+
+    def ask_each(self, asks: Sequence[Ask]) -> list[Reply | ModelReplyError]:
+        """Ask as ``ask`` does, where one whose reply cannot be read shall not take the others with it.
+
+        Returns:
+            In order, each reply, or why there is none, which is kept as for ``submit_each``.
+
+        Raises:
+            BackendError: as ``ask``; so are the others.
+        """
+        return self._each(asks)
 
     def write(self, texts: Sequence[Writing]) -> list[str]:
         """Have free texts written, wait for all, and return them in order, without blanks around them.
@@ -247,7 +249,8 @@ class LanguageModel:
         """Have tools asked for, and wait for all.
 
         Returns:
-            In order, the actions as JSON text, or the words of a reply without calls, or why there is neither.
+            In order, the actions as JSON text, or the words of a reply without calls, or why there is neither, which is kept as
+            for ``submit_each``.
 
         Raises:
             ConfigError: the model does not ask for tools by calls.
@@ -255,30 +258,38 @@ class LanguageModel:
         """
         if not self.tools:
             raise ConfigError(f"model {self.name}: got tools to call, expected a model whose probe found that it calls them")
-        return self._each(requests)
+        return self._texts(requests)
 
     def write_each(self, texts: Sequence[Writing]) -> list[str | ModelReplyError]:
         """Have free texts written as ``write`` does, where one that cannot be used shall not take the others with it.
 
         Returns:
-            In order, each text, or why there is none.
+            In order, each text, or why there is none, which is kept as for ``submit_each``.
 
         Raises:
             ConfigError: a text is to be held to a schema, which the model does not keep to.
             BackendError: as ``ask``; so are the others.
         """
-        return self._each(texts)
+        return self._texts(texts)
 
-    def _each(self, items: Sequence[Writing] | Sequence[Acting]) -> list[str | ModelReplyError]:
-        written: list[str | ModelReplyError] = []
-        for seat in self._waited(items).seats:
+    def _texts(self, items: Sequence[Writing] | Sequence[Acting]) -> list[str | ModelReplyError]:
+        return [reply if isinstance(reply, ModelReplyError) else reply.answers[0].text for reply in self._each(items)]
+
+    def _each(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting]) -> list[Reply | ModelReplyError]:
+        replies: list[Reply | ModelReplyError] = []
+        for seat in self._waited(items, settles=True).seats:
             if isinstance(seat.error, ModelReplyError):
-                written.append(seat.error)
+                replies.append(seat.error)
             elif seat.error is not None:
                 raise seat.error
             elif seat.result is not None:
-                written.append(seat.result.answers[0].text)
-        return written
+                replies.append(seat.result)
+        return replies
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether each question of an ask is a call of its own, so that one may be answered and another not."""
+        return bool(self._forced)
 
     def most_calls(self, questions: int) -> int:
         """Return the most calls that an ask of so many questions takes, retries apart."""
@@ -313,13 +324,13 @@ class LanguageModel:
         if self._store is not None:
             self._store.close()
 
-    def _begin(self, pairs: Sequence[tuple[Ask | Writing | Acting, Waiter[Reply]]]) -> None:
+    def _begin(self, pairs: Sequence[tuple[Asked, Waiter[Reply]]]) -> None:
         if self._closed:
             raise ConfigError(f"model {self.name}: got an ask after it was closed, expected an open model; open it again")
         if pairs:
             background_loop().call_soon_threadsafe(self._begin_on_loop, pairs)
 
-    def _begin_on_loop(self, pairs: Sequence[tuple[Ask | Writing | Acting, Waiter[Reply]]]) -> None:
+    def _begin_on_loop(self, pairs: Sequence[tuple[Asked, Waiter[Reply]]]) -> None:
         # A file that cannot be written stops the asks themselves when their answers are to be kept.
         with suppress(LogError):
             self._save_notes()
@@ -328,9 +339,9 @@ class LanguageModel:
     def _wait(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Reply]:
         return self._waited(items).results()
 
-    def _waited(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting]) -> Batch[Reply]:
+    def _waited(self, items: Sequence[Ask | Writing | Acting], *, settles: bool = False) -> Batch[Reply]:
         batch: Batch[Reply] = Batch(len(items))
-        self._begin(list(zip(items, batch.seats, strict=True)))
+        self._begin([(Asked(item, settles), seat) for item, seat in zip(items, batch.seats, strict=True)])
         try:
             batch.wait()
         except KeyboardInterrupt:

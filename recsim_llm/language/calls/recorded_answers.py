@@ -1,7 +1,8 @@
 """A run's recorded answers as a backend of their own: no model, no network, and an error where an answer is missing.
 
 Names agree because the backend takes its name and its way to a decision from the record: those under which calls of its role
-were answered. Its language model looks answers up in that file, so a call that reaches the backend is a miss.
+were answered, or got replies of which none could be read. Its language model looks answers up in that file, so a call that
+reaches the backend is a miss.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from recsim_llm.language.calls.calls_file import open_calls
 __all__ = ["ReplayBackend"]
 
 _RECORDED = """
-SELECT model, realisation, count(*) FROM calls WHERE status = 'answered' AND role = ? GROUP BY model, realisation
+SELECT model, realisation, count(*) FROM calls WHERE {} AND role = ? GROUP BY model, realisation
 ORDER BY count(*) DESC, model, realisation
 """
+_ANSWERED, _REPLIED = "status = 'answered'", "reply IS NOT NULL"
 _FORCED = """
 SELECT form FROM calls WHERE status = 'answered' AND role = ? AND realisation = 'forced'
 GROUP BY form ORDER BY count(*) DESC, form LIMIT 1
@@ -46,7 +48,9 @@ class ReplayBackend:
         self.path = path
         with closing(open_calls(path)) as connection:
             try:
-                recorded = connection.execute(_RECORDED, (role,)).fetchall()
+                recorded = connection.execute(_RECORDED.format(_ANSWERED), (role,)).fetchall()
+                # That none of a policy's replies could be read is played back, too.
+                recorded = recorded or connection.execute(_RECORDED.format(_REPLIED), (role,)).fetchall()
                 forced = connection.execute(_FORCED, (role,)).fetchone()
                 roles = [row[0] for row in connection.execute(_ROLES)]
             except sqlite3.Error as error:

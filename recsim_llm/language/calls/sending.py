@@ -59,6 +59,8 @@ class Job(NamedTuple):
     """The call to begin with."""
     read: Callable[[Call, RawReply], tuple[Answer, ...]]
     """Turns a reply into answers, or raises ``ModelReplyError``."""
+    settles: bool = False
+    """Whether it is settled that there is no answer once none can be read, also for whoever asks again."""
 
 
 class CallTally:
@@ -141,6 +143,14 @@ class Sender:
         self.tally.hits += 1
         self._keep(self._record(job, job.call, 0, _now())._replace(reply=raw, cache_hit=True), answers)
 
+    def given_up(self, job: Job) -> ModelReplyError | None:
+        """Return why there is no answer, where that is settled; None where it is not, so that the model has to be asked."""
+        if self._store is None or not job.settles:
+            return None
+        error = self._store.given_up(self._backend.name, job.key, job.subject)
+        # As an answer is: what a cache knows gets into the run's own file.
+        return None if error is None else self._give_up(job, error)
+
     def _keep(self, record: CallRecord, answers: Sequence[Answer]) -> None:
         """Write an answered row, with a cause where its percentages were renormalised."""
         renormalised = any(answer.renormalised for answer in answers)
@@ -183,7 +193,8 @@ class Sender:
         """Return a reply that can be read, its answers, and the attempts that it took.
 
         Raises:
-            ModelReplyError: the model was told twice what was wrong, and still no reply can be read.
+            ModelReplyError: the model was told twice what was wrong, and still no reply can be read; or the provider does not
+                take what the prompt says.
             BackendError: the call was refused, or failed as often as retries allow.
             BudgetExceeded: a limit is reached.
         """
@@ -194,6 +205,9 @@ class Sender:
             try:
                 raw, answers, error = await self._attempt(job, call, kept, attempt)
             except BackendError as failure:
+                if failure.cause == "content_filter":
+                    # It is refused for what it says, before the model reads it: its replies would be refused for the same.
+                    raise self._give_up(job, ModelReplyError(str(failure), cause="refusal", subject=job.subject)) from failure
                 if not failure.retryable or tries >= self._retries.attempts:
                     if _is_for_all(failure):
                         self.stop(failure)
@@ -209,9 +223,19 @@ class Sender:
                 continue
             if repairs >= REPAIRS or error.cause in _NOT_THE_MODELS:
                 text = f"{error} (subject {job.subject or 'not named'}, asked {repairs + 1} time{'s' * bool(repairs)})"
-                raise ModelReplyError(text, cause=error.cause, subject=job.subject)
+                raise self._give_up(job, ModelReplyError(text, cause=error.cause, subject=job.subject))
             repairs, tries = repairs + 1, 0
             call, kept = _repaired(job, raw, error, repairs)
+
+    def _give_up(self, job: Job, error: ModelReplyError) -> ModelReplyError:
+        if self._store is not None and job.settles:
+            try:
+                self._store.give_up(self._backend.name, job.key, error)
+            except LogError as problem:
+                # Whoever goes on would ask again, and might be told something else.
+                self.stop(problem)
+                raise
+        return error
 
     async def _attempt(
         self, job: Job, call: Call, kept: Sequence[str | None], attempt: int

@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn
 
-from recsim_llm.errors import LogError
+from recsim_llm.errors import LogError, ModelReplyError
 from recsim_llm.language.base.questions import Part, Question
 from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.calls.calls_file import damaged, find_calls, open_calls, open_writer
@@ -33,6 +33,7 @@ RENORMALISED = "renormalised"
 
 _KNOWN_PARTS = 100_000
 _ANSWER = "SELECT reply FROM calls WHERE key = ? AND status = 'answered' AND reply IS NOT NULL ORDER BY id DESC LIMIT 1"
+_GIVEN_UP = "no answer to {}"
 _NOTE = "SELECT value FROM notes WHERE model = ? AND name = ?"
 _HAS_NOTES = "SELECT count(*) FROM sqlite_schema WHERE name = 'notes'"
 _INSERT = f"INSERT INTO calls VALUES (NULL{', ?' * 20})"
@@ -234,6 +235,26 @@ class CallStore:
             if value is not None:
                 return value
         return None
+
+    def give_up(self, model: str, key: bytes, error: ModelReplyError) -> None:
+        """Keep why there is no answer to what ``key`` stands for, for whoever goes on with these calls; the first one counts.
+
+        Raises:
+            LogError: the file cannot be written.
+        """
+        self.note(model, _GIVEN_UP.format(key.hex()), json.dumps([error.cause, str(error)], ensure_ascii=False))
+
+    def given_up(self, model: str, key: bytes, subject: str) -> ModelReplyError | None:
+        """Return why there is no answer, where that is kept in the run's own file or in that of a cache; else None.
+
+        Raises:
+            LogError: the file cannot be read.
+        """
+        kept = self.noted(model, _GIVEN_UP.format(key.hex()))
+        if kept is None:
+            return None
+        cause, text = json.loads(kept)
+        return ModelReplyError(text, cause=cause, subject=subject)
 
     def paid(self) -> Paid:
         """Return what the file's calls have used up; nothing, and no file is made, where there is none yet.

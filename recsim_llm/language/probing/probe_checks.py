@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from statistics import median
 
@@ -15,12 +15,13 @@ from recsim_llm.language.backends.decision_payloads import PATHS
 from recsim_llm.language.backends.http_backend import HttpBackend
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.wire import Abilities, Backend, Call, Message, RawReply
-from recsim_llm.language.probing.probe_alone import QUESTIONS, find_way
+from recsim_llm.language.probing.probe_alone import find_way
 from recsim_llm.language.probing.probe_alternatives import MOST_ALTERNATIVES, find_most_alternatives
 from recsim_llm.language.probing.probe_bursts import Clock, find_concurrency, together
 from recsim_llm.language.probing.probe_choice import rank
 from recsim_llm.language.probing.probe_costs import CostMeter
 from recsim_llm.language.probing.probe_page import ASK, CODE_SCHEMA, LONE, is_code
+from recsim_llm.language.probing.probe_repeats import find_repeats
 from recsim_llm.language.probing.probe_report import UNFINISHED, ProbeFinding
 from recsim_llm.language.probing.probe_schemas import find_schemas
 from recsim_llm.language.probing.probe_tools import find_tools
@@ -38,9 +39,12 @@ _SAMPLE_CALLS = 3
 _LATENCY_CALLS = 3
 _TRIES = 3
 _SECONDS, _MOST_SECONDS = 50.0, 240.0
-"""After how long nothing more is looked for: where a way to a decision is known, and where none is."""
-_REPEATS = 3
-_SAME = 1e-6
+"""After how long nothing more is looked for, of a server that answers quickly: where a way to a decision is known, and where
+none is, or not the one that is wanted."""
+_CALLS = 60
+"""Short calls that there is time for in any case: about as many as it takes, one after the other, to look for everything."""
+_BEFORE: Mapping[str, tuple[str, ...]] = {"logprobs": ("labels",), "samples": ("labels",)}
+"""What shows beforehand whether a way can work."""
 _LONGEST_PAUSE = 5.0
 _PASSING = ("rate_limit", "overloaded", "server", "connection", "bad_reply")
 
@@ -53,12 +57,19 @@ class Checks:
     Args:
         backend: to look at.
         most_concurrent: calls at once that are tried at most.
+        wanted: the way to a decision that is looked for first; None: all in the order of what they cost.
         pause: waits so many seconds.
         clock: seconds of a steady clock.
     """
 
     def __init__(
-        self, backend: Backend, *, most_concurrent: int, pause: Pause = asyncio.sleep, clock: Clock = time.perf_counter
+        self,
+        backend: Backend,
+        *,
+        most_concurrent: int,
+        wanted: Elicitation | None = None,
+        pause: Pause = asyncio.sleep,
+        clock: Clock = time.perf_counter,
     ):
         self._backend, self._most, self._pause, self._clock = backend, most_concurrent, pause, clock
         self.abilities = Abilities(elicitations=(), concurrency=1)
@@ -70,6 +81,7 @@ class Checks:
         self._keeps_lines = self._sums = True
         self._keeps_schema = False
         self._slots = 0
+        self._wanted, self._looked = wanted, set[str]()
 
     async def run(self) -> list[ProbeFinding]:
         """Look for everything, one after the other, what is cheap and decisive first; without any answer, look no further."""
@@ -93,7 +105,9 @@ class Checks:
         }
         if first.answer == "unknown" or first.answer.endswith("authentication)"):
             return [first, *(ProbeFinding(ability, "unknown", "not looked for: no answer at all") for ability in checks)]
-        findings = [first, *[await self._look(ability, check) for ability, check in checks.items()]]
+        order = dict.fromkeys([*_BEFORE.get(self._wanted or "", ()), *([self._wanted] if self._wanted else ()), *checks])
+        found = {ability: await self._look(ability, checks[ability]) for ability in order}
+        findings = [first, *(found[ability] for ability in checks)]
         # What the replies told about prefixes counts as well.
         self._rank(self.abilities.elicitations)
         return [self._with_consequence(finding) for finding in findings]
@@ -107,14 +121,22 @@ class Checks:
 
     @property
     def _left(self) -> float:
-        """Seconds left: more where no way to a decision was found yet."""
-        most = _SECONDS if self.abilities.elicitations else _MOST_SECONDS
-        return most - (self._clock() - self._begun)
+        """Seconds left."""
+        return self._most_seconds - (self._clock() - self._begun)
+
+    @property
+    def _most_seconds(self) -> float:
+        """Seconds that there is time for: more where no way to a decision was found yet, and where a call takes long."""
+        known = self.abilities.elicitations and self._wanted in (None, *self._looked)
+        return max(_SECONDS if known else _MOST_SECONDS, _CALLS * (self.latency_seconds or 0.0))
 
     async def _look(self, ability: str, check: Callable[[], Awaitable[tuple[str, str]]]) -> ProbeFinding:
         left = self._left
+        self._looked.add(ability)
         if left <= 0:
-            return ProbeFinding(ability, "unknown", f"not looked for: {_SECONDS:.0f} s are over; probe again when it is idle")
+            return ProbeFinding(
+                ability, "unknown", f"not looked for: {self._most_seconds:.0f} s are over; probe again when it is idle"
+            )
         try:
             async with asyncio.timeout(left):
                 answer, evidence = await check()
@@ -323,25 +345,10 @@ class Checks:
         if isinstance(own, HttpBackend):
             own = own.with_abilities(self.abilities)
         try:
-            return await self._repeat(way, own)
+            return await find_repeats(self._send, own, way, self.abilities.forced)
         finally:
             if own is not self._backend:
                 await own.close()
-
-    async def _repeat(self, way: Elicitation, backend: Backend) -> tuple[str, str]:
-        asks = [LONE._replace(questions=(question,)) for question in QUESTIONS] if way == "forced" else [ASK]
-        calls = [prepare(ask, way, forced=self.abilities.forced) for ask in asks]
-
-        async def probabilities() -> tuple[float, ...]:
-            return read(calls[0], await self._send(calls[0], backend), way)[0].probabilities
-
-        first = await probabilities()
-        alone = [await probabilities() for _ in range(_REPEATS)]
-        others: list[Awaitable[RawReply]] = [self._send(call, backend) for call in calls[1:] or calls]
-        beside, _ = await asyncio.gather(probabilities(), together(others))
-        apart, joined = _most_different(first, alone), _most_different(first, [beside])
-        said = f"largest difference of a probability {apart:.1e} alone, {joined:.1e} beside others"
-        return "yes" if max(apart, joined) <= _SAME else "no", said
 
     async def _tools(self) -> tuple[str, str]:
         evidence = await find_tools(self._send)
@@ -385,10 +392,6 @@ class Checks:
 
 _NO_LINES = "no", "the same lines as for labels, which could not be read"
 _SHORT_CALL = Call("text", _SHORT, (), 0.0, 8)
-
-
-def _most_different(first: Sequence[float], rows: Sequence[Sequence[float]]) -> float:
-    return max(abs(one - other) for row in rows for one, other in zip(first, row, strict=True))
 
 
 def _quote(reply: RawReply) -> str:

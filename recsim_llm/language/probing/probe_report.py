@@ -80,6 +80,10 @@ class ProbeReport:
         """Whether the server did anything at all that was asked."""
         return any(finding.answer == "yes" for finding in self.findings)
 
+    def unknown(self, elicitation: str) -> str:
+        """Return why it was not found out whether a way to a decision works; empty where it was, and for ``auto``."""
+        return next((found.evidence for found in self.findings if found[:2] == (elicitation, "unknown")), "")
+
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain values for JSON, from which ``from_json`` restores it exactly."""
         abilities = asdict(self.abilities)

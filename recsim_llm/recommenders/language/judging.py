@@ -3,10 +3,14 @@
 Point-wise: yes or no, or stars, of each candidate (Hou et al. 2024; Dai et al. 2023). Pair-wise: a bubble sort over the base's
 order, from the last place upwards, so that each pass carries the best of what is left to the top (Qin et al. 2024, *Pairwise
 ranking prompting*, section 3.3). List-wise: an ordered list, place by place or as written numbers (Sun et al. 2023).
+
+A reply that cannot be read says nothing, and is counted with its cause: candidates that nothing was said about come after those
+that were judged, a pair keeps its order, without a list the order is the base's.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
@@ -23,7 +27,7 @@ from recsim_llm.recommenders.counting import CountBook
 from recsim_llm.recommenders.language.policy_prompts import Output, PolicyPrompts, Taken, questions_about
 
 if TYPE_CHECKING:
-    from recsim_llm.language.calls.model import LanguageModel
+    from recsim_llm.language.calls.model import LanguageModel, Reply
 
 __all__ = ["Case", "Judges", "Verdict", "Way", "judge", "read_numbers"]
 
@@ -34,7 +38,9 @@ _NUMBERS = re.compile(r"\d{1,4}(?:\s*,\s*\d{1,4})*")
 _TOKENS_A_NUMBER = 6
 _PURPOSE = "sides of a pair"
 _UNLISTED = -1e9
-_LISTS = "lists written"
+_CANDIDATES = "candidates whose answer could not be read", "candidates asked about"
+_PAIRS = "comparisons that could not be read", "comparisons", 1
+_LISTS = "lists that could not be read", "lists asked for", 1
 _EVEN = 0.5
 
 
@@ -67,6 +73,8 @@ class Verdict(NamedTuple):
     where it gave no number."""
     value: npt.NDArray[np.float64]
     """float64 [c]: what ranks them, larger is better; equal ones keep the base's order."""
+    whole: bool
+    """Every reply about them could be read."""
 
 
 class Judges(NamedTuple):
@@ -130,28 +138,64 @@ def _by_candidate(case: Case, by_place: Sequence[float]) -> npt.NDArray[np.float
 
 
 def _take(judges: Judges, cases: Sequence[Case]) -> list[Verdict]:
-    replies = judges.model.ask([_ask(judges, case, "yes_no", questions_about("yes_no", len(case.shown))) for case in cases])
-    scores = [
-        _by_candidate(case, [answer.probabilities[0] for answer in reply.answers])
-        for case, reply in zip(cases, replies, strict=True)
-    ]
-    return [Verdict(score, score) for score in scores]
+    return _judge_apart(judges, cases, "yes_no", lambda answer: answer.probabilities[0])
 
 
 def _rate(judges: Judges, cases: Sequence[Case]) -> list[Verdict]:
-    replies = judges.model.ask([_ask(judges, case, "rating", questions_about("rating", len(case.shown))) for case in cases])
-    scores = [
-        _by_candidate(case, [answer.mean for answer in reply.answers]) for case, reply in zip(cases, replies, strict=True)
-    ]
-    return [Verdict(score, score) for score in scores]
+    return _judge_apart(judges, cases, "rating", lambda answer: answer.mean)
+
+
+def _judge_apart(
+    judges: Judges, cases: Sequence[Case], output: Literal["yes_no", "rating"], number: Callable[[Answer], float]
+) -> list[Verdict]:
+    """Judge each candidate by itself; of a page that is one ask, or one a candidate where each is a call of its own anyway."""
+    asked = []
+    for case in cases:
+        whole = _ask(judges, case, output, questions_about(output, len(case.shown)))
+        alone = [whole._replace(questions=(question,)) for question in whole.questions]
+        asked.append(alone if judges.model.one_by_one else [whole])
+    replies = iter(judges.model.ask_each([ask for asks in asked for ask in asks]))
+    return [_judged(judges, case, [next(replies) for _ in asks], number) for case, asks in zip(cases, asked, strict=True)]
+
+
+def _judged(
+    judges: Judges, case: Case, replies: Sequence[Reply | ModelReplyError], number: Callable[[Answer], float]
+) -> Verdict:
+    by_place: list[float] = []
+    for reply in replies:
+        count = len(case.shown) // len(replies)
+        _count(judges.book, case.user_id, (*_CANDIDATES, count), _why_unread(reply))
+        by_place += [math.nan] * count if isinstance(reply, ModelReplyError) else map(number, reply.answers)
+    score = _by_candidate(case, by_place)
+    unknown = np.isnan(score)
+    return Verdict(score, np.where(unknown, _UNLISTED, score), not unknown.any())
+
+
+def _why_unread(reply: Reply | str | ModelReplyError) -> str:
+    """Return why a reply cannot be read; empty where it can."""
+    return reply.cause or "no reason told" if isinstance(reply, ModelReplyError) else ""
+
+
+def _count(book: CountBook, user_id: int, about: tuple[str, str, int], unread: str) -> None:
+    """Count something that was asked for, so many times, and where it could not be read also why."""
+    what, of, cases = about
+    book.meet(of, user_id, cases)
+    book.add(what, of, user_id, cases * bool(unread), share=True)
+    if unread:
+        book.add(f"{what}: {unread}", of, user_id, cases, share=True)
 
 
 def _list(judges: Judges, cases: Sequence[Case]) -> list[Verdict]:
     able = [case for case in cases if len(case.shown) > 1]
     counts = [len(case.shown) for case in able]
     asked = [questions_about("list", count, min(judges.places, count)) for count in counts]
-    replies = iter(judges.model.ask([_ask(judges, case, "list", own) for case, own in zip(able, asked, strict=True)]))
-    return [_placed(judges, case, next(replies).answers) if len(case.shown) > 1 else _unasked(case) for case in cases]
+    replies = iter(judges.model.ask_each([_ask(judges, case, "list", own) for case, own in zip(able, asked, strict=True)]))
+    return [_listed(judges, case, next(replies)) if len(case.shown) > 1 else _unasked(case) for case in cases]
+
+
+def _listed(judges: Judges, case: Case, reply: Reply | ModelReplyError) -> Verdict:
+    _count(judges.book, case.user_id, _LISTS, _why_unread(reply))
+    return _unread(case) if isinstance(reply, ModelReplyError) else _placed(judges, case, reply.answers)
 
 
 def _placed(judges: Judges, case: Case, answers: Sequence[Answer]) -> Verdict:
@@ -166,12 +210,17 @@ def _placed(judges: Judges, case: Case, answers: Sequence[Answer]) -> Verdict:
         order.append(int(np.argmax(free)))
     judges.book.meet("places of lists", case.user_id, len(chances))
     judges.book.add("candidates named at a second place", "places of lists", case.user_id, again, share=True)
-    return Verdict(chances[0], _ranked(case, [case.candidates[number] for number in order]))
+    return Verdict(chances[0], _ranked(case, [case.candidates[number] for number in order]), True)
 
 
 def _unasked(case: Case) -> Verdict:
     nothing = np.full(len(case.candidates), np.nan)
-    return Verdict(nothing, np.zeros(len(nothing)))
+    return Verdict(nothing, np.zeros(len(nothing)), True)
+
+
+def _unread(case: Case) -> Verdict:
+    """Return what is made of a list that cannot be read: nothing."""
+    return _unasked(case)._replace(whole=False)
 
 
 def _ranked(case: Case, order: Sequence[int]) -> npt.NDArray[np.float64]:
@@ -194,34 +243,37 @@ def _list_writing(judges: Judges, case: Case) -> Writing:
 
 
 def _written(judges: Judges, case: Case, text: str | ModelReplyError) -> Verdict:
-    """Return the order that a list states; one that cannot be read says nothing, and the base's order stays as it was."""
-    order: list[int] = []
-    if isinstance(text, ModelReplyError):
-        cause = text.cause or "no text"
-    else:
+    """Return the order that a list states."""
+    order, cause = list[int](), _why_unread(text)
+    if not isinstance(text, ModelReplyError):
         order, cause = read_numbers(text, len(case.shown), min(judges.places, len(case.shown)))
-    judges.book.meet(_LISTS, case.user_id)
-    judges.book.add("lists that could not be read", _LISTS, case.user_id, bool(cause), share=True)
+    _count(judges.book, case.user_id, _LISTS, cause)
     if cause:
-        judges.book.add(f"lists that could not be read: {cause}", _LISTS, case.user_id, 1, share=True)
-        return _unasked(case)
-    return Verdict(np.full(len(case.candidates), np.nan), _ranked(case, [case.shown[place] for place in order]))
+        return _unread(case)
+    return Verdict(np.full(len(case.candidates), np.nan), _ranked(case, [case.shown[place] for place in order]), True)
 
 
 def _compare(judges: Judges, cases: Sequence[Case]) -> list[Verdict]:
     """Sort the candidates of all cases side by side; each round asks every case about one pair."""
     orders: list[list[int]] = [list(case.candidates) for case in cases]
+    whole = [True] * len(cases)
     sorts = {number: _bubble(judges, case, orders[number]) for number, case in enumerate(cases)}
     pending = _begun(sorts)
     while pending:
-        replies = judges.model.ask(list(pending.values()))
-        said = {number: reply.answers[0].probabilities[0] for number, reply in zip(pending, replies, strict=True)}
+        replies = dict(zip(pending, judges.model.ask_each(list(pending.values())), strict=True))
         pending = {}
-        for number, chance in said.items():
+        for number, reply in replies.items():
+            _count(judges.book, cases[number].user_id, _PAIRS, _why_unread(reply))
+            whole[number] &= not isinstance(reply, ModelReplyError)
+            # Unread they are equals, which keep their order.
+            chance = _EVEN if isinstance(reply, ModelReplyError) else reply.answers[0].probabilities[0]
             with suppress(StopIteration):
                 pending[number] = sorts[number].send(chance)
     unsaid = [np.full(len(case.candidates), np.nan) for case in cases]
-    return [Verdict(nothing, _ranked(case, order)) for nothing, case, order in zip(unsaid, cases, orders, strict=True)]
+    return [
+        Verdict(nothing, _ranked(case, order), read)
+        for nothing, case, order, read in zip(unsaid, cases, orders, whole, strict=True)
+    ]
 
 
 def _begun(sorts: Mapping[int, Generator[Ask, float]]) -> dict[int, Ask]:

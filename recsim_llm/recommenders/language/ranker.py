@@ -34,6 +34,8 @@ class Judgements(NamedTuple):
     order: IntArray
     """int64 [u, c]: columns of the above in the order in which they are recommended, best first; what the model was not asked
     about comes last."""
+    whole: BoolArray
+    """bool [u]: every reply about the request could be read."""
     certain: BoolArray
     """bool [u]: nothing was drawn on the way to these answers that is not keyed."""
 
@@ -50,8 +52,9 @@ class LanguageRanker(LanguagePolicy):
     The model is told what any recommender may know: the ratings of the training part and the clicks of the run, as titles,
     years, genres, captions and stars, and what users say. None of that can close its line.
 
-    A list that the model writes and that cannot be read strictly is counted, with its cause, and nothing is made of it: the
-    page is the base's own.
+    What the model says and what cannot be read, though it was told so, is counted with its cause, and nothing is made of it:
+    candidates without an answer come after those that were judged, two that were compared keep their order, and without a list
+    the page is the base's own.
 
     Items that the user has seen fill a page only where fewer than ``k`` others are among the candidates; the model is not
     asked about them. Slates are certain (propensity 1), unless the base draws its candidates or the model's answers are
@@ -98,7 +101,7 @@ class LanguageRanker(LanguagePolicy):
 
         Raises:
             ConfigError: not fitted, or fewer than ``k`` items are on sale.
-            RecSimError: the model failed; raised after all of these requests have ended.
+            RecSimError: the model could not be asked; raised after all of these requests have ended.
         """
         judged = self.judge(requests, k)
         return self._slates(_candidates(judged), judged.order[:, :k])
@@ -112,22 +115,22 @@ class LanguageRanker(LanguagePolicy):
 
         Raises:
             ConfigError: not fitted, or fewer than ``k`` items are on sale.
-            RecSimError: the model failed; raised after all of these requests have ended.
+            RecSimError: the model could not be asked; raised after all of these requests have ended.
         """
         self._check_size(k)
         offered = self._offered(requests, k)
         item, fresh = offered.item_index, ~offered.seen
         shown_at = self._places(requests, fresh)
         score, value = np.full(item.shape, np.nan), np.full(item.shape, -np.inf)
+        whole = np.ones(len(item), np.bool_)
         asked = np.flatnonzero(fresh.any(axis=1)).tolist()
         said = self._statements.of(requests)
         cases = [self._case(requests, row, item[row], shown_at[row])._replace(said=said[row]) for row in asked]
         for row, verdict in zip(asked, judge(self.settings.ask, self._judges(k), cases), strict=True):
-            score[row, fresh[row]], value[row, fresh[row]] = verdict
+            score[row, fresh[row]], value[row, fresh[row]], whole[row] = verdict
         # Stable, so that equal values and what was not asked about keep the base's order.
-        return Judgements(
-            item, shown_at, score, np.argsort(-value, axis=1, kind="stable"), offered.certain & self._repeats_itself
-        )
+        order = np.argsort(-value, axis=1, kind="stable")
+        return Judgements(item, shown_at, score, order, whole, offered.certain & self._repeats_itself)
 
     def page_asks(self, k: int) -> PageAsks:
         """Return the most that it asks the model for a page of ``k`` slots."""

@@ -7,12 +7,12 @@ import zlib
 import numpy as np
 import pytest
 from planted_scripts import shifted, slot_of
-from policy_models import FakePolicy
+from policy_models import FakePolicy, unwritten
 from scripted_users import FakeModel, language_ranker
 from small_data import ask_for, fitted
 
 from recsim_llm.agents.audits import ranking_bias
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, ModelReplyError
 from recsim_llm.language.backends.scripted_recommender import history
 from recsim_llm.testing import small_world
 
@@ -136,3 +136,30 @@ def test_rankings_that_cannot_be_compared_are_refused(base, settings, match):
 def test_pairs_which_have_no_places_are_refused():
     with pytest.raises(ConfigError, match="shows all candidates together"):
         picks(history, "pairs")
+
+
+class Garbled(FakePolicy):
+    """Gives nothing readable about the users of whom ``lost`` says so."""
+
+    def __init__(self, lost):
+        super().__init__(script=history)
+        self.lost = lost
+
+    def ask_each(self, asks):
+        replies = super().ask_each(asks)
+        return [unwritten() if self.lost(int(ask.subject)) else reply for ask, reply in zip(asks, replies, strict=True)]
+
+
+def test_users_about_whom_a_reply_could_not_be_read_are_left_out_and_told():
+    world = small_world()
+    lost = set(world[1].users[:6].tolist())
+
+    def probed(users, garbled):
+        ranker = fitted(language_ranker(Garbled(garbled.__contains__), base="item-knn", candidates=12), world)
+        return ranking_bias(ranker, ask_for(users), world[0].popularity)
+
+    some, others = probed(world[1].users, lost), probed(world[1].users[6:], ())
+    assert (some.unread.value, some.unread.users) == (6 / 24, 24)
+    assert (some.users, some.pick_position, some.curve) == (18, others.pick_position, others.curve)
+    with pytest.raises(ModelReplyError, match="no readable replies in all 8 orders for any of 24 users"):
+        probed(world[1].users, set(world[1].users.tolist()))

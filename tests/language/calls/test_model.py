@@ -17,7 +17,7 @@ from recsim_llm.language.base.questions import Ask, Part, Prompt, score, short_t
 from recsim_llm.language.base.wire import Abilities, RawReply, TokenChoice, TokenUsage
 from recsim_llm.language.calls.budget import Budget, Limits, Prices
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
-from recsim_llm.language.calls.model import LanguageModel
+from recsim_llm.language.calls.model import Asked, LanguageModel
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.retries import RetryPolicy
 from recsim_llm.language.calls.store import CallStore
@@ -349,6 +349,48 @@ def test_a_reply_that_stays_unreadable_is_an_error_of_its_own_ask():
     assert [future.exception() is None for future in futures] == [True, True, True, False, True, True]
 
 
+def test_that_nothing_could_be_read_is_kept_for_those_who_settle_for_it_and_asked_again_for_others(tmp_path):
+    backend = Fake(lambda page: "" if page == "page 3" else GOOD)
+    asked, files = [ask(2), ask(3)], [tmp_path / name for name in ("calls.sqlite", "copy.sqlite")]
+    with open_model(backend, store=CallStore(files[0])) as model:
+        first = model.ask_each(asked)
+    assert (first[1].cause, len(backend.calls)) == ("empty", 4)
+    backend.script = lambda page: GOOD
+    with open_model(backend, store=CallStore(files[0])) as model:
+        again, (later,) = model.ask_each(asked), model.submit_each(asked[1:])
+    with open_model(ReplayBackend(files[0]), store=CallStore(files[1])) as model:
+        replayed = model.ask_each(asked)
+    with open_model(backend, store=CallStore(files[1])) as model:
+        copied = model.ask_each(asked)
+    for replies in (again, [None, later.result()], replayed, copied):
+        assert (str(replies[1]), replies[1].cause, replies[1].subject) == (str(first[1]), "empty", "3")
+    assert len(backend.calls) == 4
+    with open_model(backend, store=CallStore(files[0])) as model:
+        assert model.ask(asked)[1].answers[0].probabilities[0] == pytest.approx(0.3)
+
+
+def test_one_question_of_several_that_are_asked_alone_stays_unread_for_good(tmp_path):
+    abilities = Abilities(elicitations=("forced",), forced="chat")
+    said = {"stars": BackendError("content_filter", "filtered", retryable=False, status=400)}
+
+    class Alone(Fake):
+        async def send(self, call):
+            self.calls.append(call)
+            if call.questions[0].key in said:
+                raise said[call.questions[0].key]
+            return RawReply(("no",), ((TokenChoice("no", (("no", -0.1), ("yes", -2.4))),),))
+
+    backend = Alone(abilities=abilities)
+    with open_model(backend, "forced", store=CallStore(tmp_path / "calls.sqlite")) as model:
+        assert model.one_by_one
+        (whole,) = model.ask_each([ask(1)])
+        alone = model.ask_each([ask(1)._replace(questions=(question,)) for question in QUESTIONS])
+    assert (whole.cause, str(whole)) == ("refusal", "filtered")
+    assert alone[0].answers[0].question == QUESTIONS[0]
+    assert alone[1].cause == "refusal"
+    assert len(backend.calls) == 2
+
+
 def test_a_provider_that_asks_for_too_long_a_wait_ends_the_run_at_once():
     backend = Fake(lambda page: BackendError("rate_limit", "quota", retryable=True, retry_after=3600.0))
     with open_model(backend, limiter=AdaptiveLimiter(1, 1)) as model, pytest.raises(BackendError, match="wait 3600 s"):
@@ -540,7 +582,7 @@ def test_an_ask_that_is_given_up_before_its_first_step_ends_and_leaves_nothing_b
         batch = Batch(1)
 
         def begin_and_give_up():
-            model._under_way.begin([(ask(1), batch.seats[0])])
+            model._under_way.begin([(Asked(ask(1), settles=False), batch.seats[0])])
             model._under_way.cancel(batch.seats)
 
         background_loop().call_soon_threadsafe(begin_and_give_up)
@@ -568,7 +610,7 @@ def test_an_ask_does_not_share_the_end_of_one_that_is_given_up():
 
         def give_up_and_begin():
             model._under_way.cancel([first])
-            model._under_way.begin([(ask(1), second)])
+            model._under_way.begin([(Asked(ask(1), settles=False), second)])
 
         background_loop().call_soon_threadsafe(give_up_and_begin)
         assert second.result(timeout=PATIENCE).answers
@@ -582,7 +624,7 @@ def test_an_ask_that_arrives_behind_the_end_is_given_up():
     model = open_model(Fake())
     model.close()
     batch = Batch(1)
-    background_loop().call_soon_threadsafe(model._under_way.begin, [(ask(1), batch.seats[0])])
+    background_loop().call_soon_threadsafe(model._under_way.begin, [(Asked(ask(1), settles=False), batch.seats[0])])
     batch.wait(PATIENCE)
     assert isinstance(batch.seats[0].error, concurrent.futures.CancelledError)
 

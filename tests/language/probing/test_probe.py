@@ -20,6 +20,7 @@ from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
 from recsim_llm.language.backends.http_backend import Response
 from recsim_llm.language.backends.openai_backend import OpenAIBackend
 from recsim_llm.language.backends.scripted import Scripted, ScriptedReplies, resolve_script
+from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import Abilities, RawReply, TokenChoice, TokenUsage
 from recsim_llm.language.chaos import requests
 from recsim_llm.language.chaos.faults import Faults
@@ -31,6 +32,7 @@ from recsim_llm.language.probing.probe_choice import rank
 from recsim_llm.language.probing.probe_costs import CostMeter, WayCost
 from recsim_llm.language.probing.probe_page import ASK
 from recsim_llm.language.probing.probe_report import UNFINISHED, probe_file
+from recsim_llm.language.providers import Roles, probe_model
 
 EVERYTHING = ("decision", "logprobs", "forced", "json", "samples")
 
@@ -398,20 +400,61 @@ async def no_pause(_):
     pass
 
 
-def test_after_its_time_a_probe_says_what_it_did_not_look_for():
+def slowly_probed(seconds, **more):
+    """Probe a model that takes so many seconds for a page, and some for a few words; return findings and what it can."""
     clock = Clock()
 
     class Slow(Scripted):
         async def send(self, call):
-            clock.now += 15.0
+            clock.now += seconds["page" if call.questions else "words"]
             return await super().send(call)
 
-    checks = Checks(Slow(resolve_script("genres")), most_concurrent=1, clock=clock)
-    findings = {finding.ability: finding for finding in asyncio.run(checks.run())}
+    checks = Checks(Slow(resolve_script("genres")), most_concurrent=1, clock=clock, **more)
+    return {finding.ability: finding for finding in asyncio.run(checks.run())}, checks.abilities
+
+
+def test_after_its_time_a_probe_says_what_it_did_not_look_for():
+    findings, abilities = slowly_probed({"words": 0.1, "page": 26.0})
     assert findings["decision"].answer == "yes"
-    assert checks.abilities.elicitations == ("decision",)
+    assert abilities.elicitations == ("decision", "forced")
     assert findings["json"] == ProbeFinding("json", "unknown", findings["json"].evidence)
     assert findings["json"].evidence.startswith("not looked for: 50 s are over")
+
+
+@pytest.mark.parametrize("seconds", [4.0, 30.0])
+def test_a_server_that_is_slow_to_answer_is_looked_at_as_closely(seconds):
+    findings, abilities = slowly_probed({"words": seconds, "page": seconds})
+    assert findings["json"].answer == findings["concurrency"].answer == "yes"
+    assert abilities == slowly_probed({"words": 0.0, "page": 0.0})[1]
+
+
+def test_the_way_that_is_wanted_is_looked_for_first():
+    findings, _ = slowly_probed({"words": 0.1, "page": 26.0}, wanted="json")
+    assert findings["json"].answer == "yes"
+    assert list(findings).index("decision") < list(findings).index("json")
+    assert findings["logprobs"].answer == "unknown"
+    findings, _ = slowly_probed({"words": 0.1, "page": 26.0}, wanted="logprobs")
+    assert findings["logprobs"].answer == "yes"
+
+
+def test_what_an_earlier_probe_did_not_get_to_is_looked_for_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with chaos() as server:
+        settings = ModelSettings(name="openai-compatible/chaos", base_url=server.base_url)
+        report = probe_model(settings)
+        missed = ProbeFinding("json", "unknown", "not looked for: 50 s are over")
+        findings = tuple(missed if finding.ability == "json" else finding for finding in report.findings)
+        few = replace(report.abilities, elicitations=("samples",))
+        save_probe(replace(report, findings=findings, abilities=few))
+        asked = settings.model_copy(update={"realisation": "json"})
+        with Roles({"user": settings}) as roles:
+            assert roles.role("user").elicitation == "samples"
+        with Roles({"user": asked}) as roles:
+            assert roles.role("user").elicitation == "json"
+        save_probe(replace(report, findings=findings, abilities=few))
+        monkeypatch.setattr("recsim_llm.language.providers.probe", lambda *_, **__: replace(report, findings=findings))
+        with pytest.raises(ConfigError, match=r"did not tell whether it works \(not looked for: 50 s are over"):
+            Roles({"user": asked}).role("user")
 
 
 @pytest.mark.parametrize(

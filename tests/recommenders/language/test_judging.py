@@ -150,6 +150,82 @@ def test_one_list_that_cannot_be_read_changes_no_other_users_page():
     assert counted(recommender)["lists that could not be read"] == (1, 4)
 
 
+class Garbled(FakePolicy):
+    """Says nothing that can be read of asks whose text ``spoils`` picks."""
+
+    def __init__(self, spoils, *, one_by_one=False):
+        super().__init__(written, by_title)
+        self.spoils, self.one_by_one = spoils, one_by_one
+
+    def ask_each(self, asks):
+        replies = super().ask_each(asks)
+        return [unwritten("empty") if self.spoils(ask) else reply for ask, reply in zip(asks, replies, strict=True)]
+
+    def write_each(self, texts):
+        return [unwritten("empty") for _ in texts]
+
+
+COUNTED = {
+    "yes_no": "candidates whose answer could not be read",
+    "rating": "candidates whose answer could not be read",
+    "pairs": "comparisons that could not be read",
+    "list": "lists that could not be read",
+    "written_list": "lists that could not be read",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_where_no_reply_can_be_read_the_bases_page_is_shown_and_everything_is_counted(way):
+    recommender = fitted(ranker(Garbled(lambda ask: True), way), small_world())
+    judged = recommender.judge(ask_for(USERS), 4)
+    assert not judged.whole.any()
+    assert recommender.recommend(ask_for(USERS), 4).item_id.tolist() == base_order(8)[:, :4].tolist()
+    told = counted(recommender)
+    amount, cases = told[COUNTED[way]]
+    assert amount == cases > 0
+    assert told[f"{COUNTED[way]}: empty"] == (amount, cases)
+
+
+@pytest.mark.parametrize("way", WAYS[:-1])
+def test_where_every_reply_can_be_read_it_is_counted_that_none_could_not(way):
+    recommender = fitted(ranker(Garbled(lambda ask: False), way), small_world())
+    assert recommender.judge(ask_for(USERS), 4).whole.all()
+    amount, cases = counted(recommender)[COUNTED[way]]
+    assert amount == 0 < cases
+
+
+@pytest.mark.parametrize("way", ["yes_no", "rating"])
+def test_candidates_without_an_answer_come_after_those_that_were_judged_in_the_bases_order(way):
+    def lost(ask):
+        return ask.questions[0].key.endswith(("_1", "_4", "_6"))
+
+    world = small_world()
+    title = dict(zip(world[0].item_id.tolist(), world[0].title.tolist(), strict=True))
+    recommender = fitted(ranker(Garbled(lost, one_by_one=True), way, rotate=False), world)
+    pages = recommender.recommend(ask_for(USERS), 8).item_id.tolist()
+    for page, offered in zip(pages, base_order(8).tolist(), strict=True):
+        unjudged = [offered[place] for place in (0, 3, 5)]
+        judged = sorted(set(offered) - set(unjudged), key=lambda item: -worth_of(title[item]))
+        assert page == [*judged, *unjudged]
+    assert counted(recommender)[COUNTED[way]] == (12, 32)
+
+
+def test_two_whose_comparison_cannot_be_read_keep_their_order():
+    world = small_world()
+    names = world[0].title[world[0].index_of(base_order(8)[0])].tolist()
+
+    def last(ask):
+        return names[7] in text_of(ask).partition("<candidates>")[2]
+
+    whole, part = (
+        fitted(ranker(Garbled(spoils), "pairs"), world).recommend(ask_for([10]), 8).item_id[0].tolist()
+        for spoils in (lambda ask: False, last)
+    )
+    lowest = base_order(8)[0, 7]
+    assert part[7] == lowest
+    assert [item for item in whole if item != lowest] == part[:7]
+
+
 @given(st.permutations(range(1, 9)), st.integers(1, 8))
 def test_a_list_of_numbers_is_read_as_it_is_written(order, least):
     said = ", ".join(map(str, order[:least]))
