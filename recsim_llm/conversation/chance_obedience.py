@@ -62,8 +62,10 @@ class ChanceObedience:
     critiques: Mapping[str, int]
     """Critiques that count: a recommendation came after them, what the user looks for is known, and it could have named
     another value."""
+    heeded: Mapping[str, Estimate]
+    """Share of what was said that the next recommendation heeded, each critique with its weight."""
     by_chance: Mapping[str, Estimate]
-    """Share of what could have been said instead that the next recommendation would have heeded."""
+    """Share of what could have been said instead that the next recommendation would have heeded, likewise."""
     obedience: Mapping[str, Estimate]
     """0: as if nothing had been said; 1: every critique is heeded. None where chance alone heeds everything."""
 
@@ -119,8 +121,9 @@ class ChanceReader:
         found[ALL] = _beyond(sums.sum(axis=1))
         return ChanceObedience(
             critiques=counts | {ALL: sum(counts.values())},
-            by_chance={name: by_chance for name, (by_chance, _) in found.items()},
-            obedience={name: obedience for name, (_, obedience) in found.items()},
+            heeded={name: heeded for name, (heeded, _, _) in found.items()},
+            by_chance={name: by_chance for name, (_, by_chance, _) in found.items()},
+            obedience={name: obedience for name, (_, _, obedience) in found.items()},
         )
 
     def _dialogues(self, arm: str) -> Iterator[tuple[list[_Row], int]]:
@@ -187,19 +190,26 @@ def _read_catalog(log: RunReader) -> Catalog:
     return Catalog.from_columns(**columns)
 
 
-def _beyond(sums: DoubleArray) -> tuple[Estimate, Estimate]:
-    """Return what chance would have heeded and obedience beyond it, from sums float64 [4, users]; intervals by delta method."""
+def _beyond(sums: DoubleArray) -> tuple[Estimate, Estimate, Estimate]:
+    """Return what was heeded, what would have been by chance, and obedience beyond it; intervals by the delta method.
+
+    Args:
+        sums: float64 [4, users], of ``ChanceReader._judge``.
+    """
     said, failed, others, expected = sums
-    heeded = ratio_estimate(others - expected, others, bounds=(0.0, 1.0))
+    heeded = ratio_estimate(said - failed, said, bounds=(0.0, 1.0))
+    return heeded, ratio_estimate(others - expected, others, bounds=(0.0, 1.0)), _obedience(said, failed, expected)
+
+
+def _obedience(said: DoubleArray, failed: DoubleArray, expected: DoubleArray) -> Estimate:
     ones = (said > 0).astype(np.float64)
     there = int(ones.sum())
     if not there or expected.sum() <= 0:
-        return heeded, Estimate(value=None, users=there)
+        return Estimate(value=None, users=there)
     if not failed.sum():
-        return heeded, Estimate(value=1.0, users=there)
+        return Estimate(value=1.0, users=there)
     kept = weighted_contrast([failed, expected], [ones, ones], [1.0, -1.0], logarithmic=True)
     if kept.value is None:
-        return heeded, Estimate(value=None, users=there)
+        return Estimate(value=None, users=there)
     low, high = (None if end is None else 1.0 - end for end in (kept.high, kept.low))
-    # Nobody heeds more than everything.
-    return heeded, Estimate(value=1.0 - kept.value, low=low, high=high, users=there).within(-np.inf, 1.0)
+    return Estimate(value=1.0 - kept.value, low=low, high=high, users=there)

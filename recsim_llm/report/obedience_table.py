@@ -31,7 +31,8 @@ def obedience_rows(arms: Arms) -> Rows:
     if any(arm["beyond_chance"] is None for arm in arms):
         return rows
     found = [arm["beyond_chance"] for arm in arms]
-    rows.append(_row("Less or more, of what was not asked for", [one["by_chance"]["all"] for one in found], share=True))
+    for name, label in (("heeded", "what was asked for"), ("by_chance", "what could have been asked for instead")):
+        rows.append(_row(f"Less or more, of {label}", [one[name]["all"] for one in found], share=True))
     for kind, label in _BEYOND.items():
         rows.append(_row(f"Obedience beyond chance: {label}", [one["obedience"][kind] for one in found]))
     return rows
@@ -45,10 +46,12 @@ def obedience_lines(run: Path) -> Iterator[str]:
         if not heeded.users:
             continue
         line = f"critiques heeded by {arm['arm']}: {heeded.text(2)}"
-        if beyond is not None:
-            chance, obedience = (numbers.read_estimate(beyond[name]["all"]) for name in ("by_chance", "obedience"))
+        if beyond is not None and beyond["critiques"]["all"]:
+            said, other, obedience = (
+                numbers.read_estimate(beyond[name]["all"]) for name in ("heeded", "by_chance", "obedience")
+            )
             line += (
-                f", of what could have been asked for instead {chance.text(2)}; "
+                f"; of those that name a value {said.text(2)}, of values not named {other.text(2)}; "
                 f"obedience beyond chance {obedience.text(2)}, 0 if deaf, 1 if always heeded"
             )
         yield line

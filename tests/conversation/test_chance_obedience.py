@@ -60,6 +60,7 @@ def test_a_deaf_policy_heeds_as_much_as_chance_does(deaf, arms):
 def test_a_policy_that_heeds_everything_has_all(arms):
     found = arms["agrees"].beyond_chance
     assert [found.obedience[kind].value for kind in ("less", "more", "all")] == [1.0, 1.0, 1.0]
+    assert found.heeded["all"].value == 1.0
     assert 0.4 < found.by_chance["all"].value < 0.7
 
 
@@ -90,7 +91,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     for _ in range(300):
         made = rng.poisson(2.0, 150)
         failed, expected = rng.binomial(made, 0.3) * 0.6, rng.binomial(made, 0.6) * 0.6
-        _, found = _beyond(np.stack([made * 0.6, failed, made * 0.6, expected]))
+        *_, found = _beyond(np.stack([made * 0.6, failed, made * 0.6, expected]))
         held += found.low <= 0.5 <= found.high
     assert 0.91 < held / 300 < 0.99
 
@@ -134,7 +135,8 @@ def test_the_command_and_the_report_tell_it(talked, capsys):
     assert "critiques heeded by popularity: 0." in said
     assert "obedience beyond chance 1.00, 0 if deaf" in said
     page = (talked / "report.html").read_text()
-    assert "Less or more, of what was not asked for" in page
+    assert "Less or more, of what was asked for" in page
+    assert "Less or more, of what could have been asked for instead" in page
     assert "Obedience beyond chance: less or more" in page
     told = json.loads((talked / "metrics.json").read_text())["conversation"]["arms"]
     assert told[2]["beyond_chance"]["obedience"]["all"]["value"] == 1.0
