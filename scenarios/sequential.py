@@ -60,7 +60,7 @@ class Looks:
         Args:
             block: its run folder.
         """
-        tally = read_finished_tally(block)
+        tally = read_finished_tally(block, fewest=1)
         for pair in pair_arms(tally, self._judging.measures("clicks")[:1]):
             if pair.against == tally.arms[0]:
                 self._differences.setdefault(pair.arm, []).append(pair.one.above - pair.other.above)

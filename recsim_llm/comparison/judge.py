@@ -141,12 +141,13 @@ def tell_unrated(tally: Tally) -> tuple[str, ...]:
     return () if tally.rated else ("Nobody gave a rating, so that nothing about ratings is compared.",)
 
 
-def read_finished_tally(run: Path, *, alone: bool = False) -> Tally:
+def read_finished_tally(run: Path, *, alone: bool = False, fewest: int = 2) -> Tally:
     """Read the sums by arm and user of a finished run.
 
     Args:
         run: its folder.
         alone: whether a run of one recommender will do, as it does where it is compared with another run's.
+        fewest: users whom every recommender must have served; one will do for a block of several.
 
     Raises:
         LogError: the folder is no run, is not finished, or has one recommender only.
@@ -158,8 +159,8 @@ def read_finished_tally(run: Path, *, alone: bool = False) -> Tally:
     if waiting:
         raise LogError(f"{run}: got {', '.join(waiting)} unfinished, expected a whole run; `recsim-llm resume {run}` first")
     tally = read_tally(log)
-    if served_by(tally, tally.arms).sum() < 2:
-        raise LogError(f"{run}: got fewer than two users whom every recommender served, expected more; raise --n-users")
+    if (served := served_by(tally, tally.arms).sum()) < fewest:
+        raise LogError(f"{run}: got {served} users whom every recommender served, expected {fewest} or more; raise --n-users")
     return tally
 
 

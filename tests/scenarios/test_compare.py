@@ -253,6 +253,13 @@ def test_users_run_out_where_nothing_differs(tmp_path):
     assert row(comparison, "two", "one").verdict == "identical"
 
 
+def test_one_user_may_be_left_for_the_last_block(tmp_path):
+    arms = ("popularity", {"name": "again", "recommender": "popularity"})
+    few = scenario(recommenders=arms, max_pages=1, **{"users.count": 41})
+    comparison = compare(few, tmp_path / "run", Judging(until_decided=True, block=20))
+    assert (comparison.sequential.blocks, comparison.sequential.users) == (3, 41)
+
+
 def test_a_difference_too_small_to_matter_ends_it(tmp_path):
     arms = [arm("few", "mf", factors=8), arm("more", "mf", factors=9)]
     judging = Judging(until_decided=True, block=60, effect=30.0)
