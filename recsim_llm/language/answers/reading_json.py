@@ -112,6 +112,8 @@ def _is_schema(value: Mapping[str, object]) -> bool:
 
 def _numbers(question: Question, value: object) -> list[float]:
     """Return the percentages, or shares of 1, that a value states: one for yes or no, else one an option."""
+    if type(value) is int and question.kind == "yes_no" and 0 <= value <= 100:
+        return [float(value)]  # Nearly every value of nearly every reply.
     if isinstance(value, str) and value == CONTRADICTION:
         raise unreadable("contradiction", f"several answers to {question.key}", "one")
     if isinstance(value, dict):
@@ -169,14 +171,18 @@ def _has_percent_sign(value: object) -> bool:
 
 def _answer(question: Question, numbers: Sequence[float], scale: float, renormalise: bool) -> Answer:
     if len(numbers) == 1:
-        percent = numbers[0] * scale
-        return Answer(question, floored((percent, 100.0 - percent)))
+        return Answer(question, _yes_or_no(numbers[0] * scale))
     total = sum(numbers) * scale
     sound = abs(total - 100.0) <= _ROUNDING * len(numbers) + _EXACT
     if total <= 0 or not (sound or renormalise):
         expected = f"100; {_RENORMALISE}" if total > 0 else "100"
         raise unreadable("out_of_range", f"a sum of {total:.6g} percent for {question.key}", expected)
     return Answer(question, floored(numbers), renormalised=not sound)
+
+
+@lru_cache(maxsize=1024)
+def _yes_or_no(percent: float) -> tuple[float, ...]:
+    return floored((percent, 100.0 - percent))
 
 
 def _text(question: Question, value: object) -> str:

@@ -24,6 +24,7 @@ from recsim_llm.language.base.wire import Abilities, Call, RawReply
 
 __all__ = ["HttpBackend", "Response", "ServerProperties", "retry_seconds"]
 
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _LONGEST_MESSAGE = 400
 _LONGEST_REASON = 120
 _NO_KEY = "none"
@@ -189,7 +190,7 @@ class HttpBackend(ABC):
     async def _attempt(self, call: Call, path: str, body: Mapping[str, object]) -> RawReply | BackendError:
         try:
             async with asyncio.timeout(self.timeout):
-                response = await self._post(path, json.dumps(body, separators=(",", ":")).encode())
+                response = await self._post(path, _encode(body).encode())
             if not _is_good(response.status):
                 return self._refusal(response.status, read_words(response.content), response.headers)
             answer = parse_body(response.content)
