@@ -13,7 +13,7 @@ import math
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -122,25 +122,37 @@ class RunDatabase:
         self._check(question)
         self._add_calls(question)
         self._lacking = list(self._tables_of_some(question))
-        try:
+        with self._refusing():
             found = self._connection.execute(question)
             columns = tuple((str(name), str(kind)) for name, kind, *_ in found.description)
-        except self._duckdb.Error as error:
-            raise self._refusal(error) from error
         return Answer(columns=columns, rows=self._rows(found))
 
     def _rows(self, found: Any) -> Iterator[tuple[Any, ...]]:
+        while True:
+            with self._refusing():
+                rows = found.fetchmany(_ROWS)
+            if not rows:
+                return
+            yield from (tuple(map(_plain, row)) for row in rows)
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Have DuckDB's errors told as all are, and what Ctrl-C breaks off end as it does everywhere."""
         try:
-            while rows := found.fetchmany(_ROWS):
-                yield from (tuple(map(_plain, row)) for row in rows)
+            yield
         except self._duckdb.Error as error:
             raise self._refusal(error) from error
+        except RuntimeError as error:
+            stopped = error.__cause__ or error.__context__
+            if isinstance(stopped, KeyboardInterrupt):
+                # Its other threads too, which closing waits for.
+                self._connection.interrupt()
+                raise stopped from None
+            raise
 
     def _check(self, question: str) -> None:
-        try:
+        with self._refusing():
             statements = self._connection.extract_statements(question)
-        except self._duckdb.Error as error:
-            raise self._refusal(error) from error
         kinds = [statement.type.name for statement in statements]
         if len(kinds) != 1 or kinds[0] not in _ANSWERED:
             got = " and ".join(kinds) or "nothing"
@@ -191,7 +203,8 @@ class RunDatabase:
                 "or rows, or group them"
             )
         lines = [" ".join(line.split()) for line in str(error).split("\n\nLINE ")[0].splitlines() if line.strip()]
-        said = "; ".join(lines)
+        # What it would rather be asked of is a table of its own as often as one of the run.
+        said = "; ".join(line for line in lines if not line.startswith("Did you mean"))
         return ConfigError(f"sql: got {said[:600]}; `recsim-llm sql RUN` lists tables and columns")
 
 

@@ -7,6 +7,8 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from recsim_llm.errors import ConfigError, ServiceError
@@ -31,6 +33,7 @@ _LONGEST_START = 120.0
 _LOOKS = 5.0
 """Seconds after which it is looked whether the head is still there, and that it is waited for."""
 _MOST_TRIES = 5
+_STARTED_LAST = Path("/tmp/ray/ray_current_cluster")
 _QUIET = {"RAY_AUTH_MODE": "disabled", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
@@ -147,15 +150,12 @@ class RayCrew:
         Raises:
             ServiceError: it is not.
         """
-        host, _, port = self._head.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_LOOKS).close()
-        except OSError as error:
+        if why := _silence(self._head):
             raise ServiceError(
-                f"backend ray: got no head at {self._head} any more ({error.strerror or error}), expected the cluster that the "
-                "run began in; nothing is lost: start it again",
+                f"backend ray: got no head at {self._head} any more ({why}), expected the cluster that the run began in; "
+                "nothing is lost: start it again",
                 cause="connection",
-            ) from error
+            )
 
     def _begin(self, jobs: Sequence[tuple[int, Job]]) -> None:
         """Give actors their jobs.
@@ -199,10 +199,34 @@ def _new_actor() -> Any:
     return kind.remote(sys.path)
 
 
+def _silence(address: str) -> str:
+    """Return why nobody listens at ``host:port``; empty where somebody does."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_LOOKS).close()
+    except (OSError, ValueError, OverflowError) as error:
+        return (isinstance(error, OSError) and error.strerror) or str(error)
+    return ""
+
+
+def _listed(address: str) -> str:
+    """Return an address as ``host:port``; of ``auto`` that of the last cluster here, empty where none is known."""
+    if address != "auto":
+        return address.rpartition("://")[2].partition("/")[0]
+    told = os.environ.get("RAY_ADDRESS", "")
+    with suppress(OSError, UnicodeError):
+        told = told or _STARTED_LAST.read_text(encoding="utf-8").strip()
+    return "" if told == "auto" else _listed(told)
+
+
 def _connect(address: str | None) -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    # Where nobody listens Ray tries for minutes, and says so in lines of its own.
+    why = _silence(listed) if address not in (None, "local") and (listed := _listed(address)) else ""
     try:
+        if why:
+            raise ConnectionError(why)
         ray.init(
             address=address or "local",
             log_to_driver=False,

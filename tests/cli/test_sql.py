@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 
 import pytest
 import written_runs as logs
@@ -113,3 +115,26 @@ def test_without_the_package_it_is_said_how_to_get_it(folder, monkeypatch, capsy
     monkeypatch.setitem(__import__("sys").modules, "duckdb", None)
     assert main(["sql", str(folder), "SELECT 1"]) == 2
     assert "pip install '.[sql]'" in capsys.readouterr().err
+
+
+ENDLESS = """
+import os, signal, sys, threading
+from recsim_llm.cli.main import main
+from recsim_llm.exports.sql_query import RunDatabase
+check = RunDatabase._check
+def begin(self, question):
+    check(self, question)
+    threading.Timer(1.0, os.kill, (os.getpid(), getattr(signal, sys.argv[2]))).start()
+RunDatabase._check = begin
+sys.exit(main(["sql", sys.argv[1], "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"]))
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_an_endless_question_can_be_stopped(folder, name, status):
+    done = subprocess.run(
+        [sys.executable, "-c", ENDLESS, folder, name], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == status
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr

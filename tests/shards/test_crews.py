@@ -1,6 +1,7 @@
 """Crews: the same work by workers of this process and of others, who may fail, be lost or hang."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from recsim_llm.cli.endings import ending
-from recsim_llm.errors import BackendError, ConfigError, ToolError
+from recsim_llm.errors import BackendError, ConfigError, ServiceError, ToolError
 from recsim_llm.shards.crew import Ended, Failed, Job, Lost, Part, cut
 from recsim_llm.shards.process_worker import packed, unpacked
 from recsim_llm.shards.sharding import Sharding, open_crew
@@ -163,3 +164,18 @@ def test_what_cannot_be_packed_arrives_in_words():
 def test_what_cannot_be_is_refused(asked, said):
     with pytest.raises(ConfigError, match=said):
         Sharding.checked(*asked)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}", "auto"])
+def test_where_nobody_listens_is_told_at_once_in_one_line(address, tmp_path, monkeypatch):
+    ray_crew = pytest.importorskip("recsim_llm.shards.ray_crew", reason="needs Ray: pip install 'recsim_llm[ray]'")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    last = tmp_path / "ray_current_cluster"
+    last.write_text(f"127.0.0.1:{port}")
+    monkeypatch.setattr(ray_crew, "_STARTED_LAST", last)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray_crew.ray, "init", lambda **_: pytest.fail("Ray was asked, and would not have answered"))
+    with pytest.raises(ServiceError, match=rf"^backend ray: got no cluster at {address.format(port)} \(Connection refused\)"):
+        ray_crew.RayCrew(address.format(port))
