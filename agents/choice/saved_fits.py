@@ -52,10 +52,12 @@ FIT_MODULES = (
     "agents.fitting.rating_propensity",
     "agents.fitting.rating_weights",
     "agents.fitting.stacking_examples",
+    "core.array_files",
     "core.arrays",
     "core.catalog",
     "core.checked_columns",
     "core.exposures",
+    "core.files",
     "core.keyed",
     "core.pages",
     "core.parameters",
@@ -69,6 +71,7 @@ FIT_MODULES = (
     "population.personas",
     "population.synthetic",
     "population.taste_families",
+    "terminal_text",
 )
 """Modules of the package that a fit executes, all of them; a kept fit belongs to their source."""
 

@@ -11,7 +11,8 @@ from recsim_llm.errors import LogError
 
 __all__ = ["ids_of", "refuse_nulls", "refuse_other_types"]
 
-_IDS = ("user_id", "visit", "page", "position", "item_id")
+_WHOSE = ("user_id", "visit", "page")
+_IDS = (*_WHOSE, "position", "item_id")
 
 
 def refuse_other_types(path: Path, found: pa.Schema, expected: pa.Schema, names: Collection[str]) -> None:
@@ -40,7 +41,7 @@ def refuse_other_types(path: Path, found: pa.Schema, expected: pa.Schema, names:
 
 def ids_of(schema: pa.Schema) -> list[str]:
     """Return the ids and places that each row of a table of the log has."""
-    return [name for name in _IDS if name in schema.names and not schema.field(name).nullable]
+    return [name for name in _IDS if name in schema.names and (name in _WHOSE or not schema.field(name).nullable)]
 
 
 def refuse_nulls(path: Path, columns: pa.Table | pa.RecordBatch, names: Collection[str]) -> None:

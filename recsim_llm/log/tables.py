@@ -171,7 +171,7 @@ _NEVER_NULL = {
     "items": ("item_id", "genres"),
     "users": ("user_id", "history_genres"),
     "friends": ("user_id", "friend_id"),
-    "held_out": ("user_id", "item_id", "rating"),
+    "held_out": ("user_id", "item_id"),
     "rated_before": ("user_id", "item_id"),
 }
 """Of some of them, the columns that hold something in every row."""

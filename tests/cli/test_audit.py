@@ -302,7 +302,7 @@ def test_an_audit_that_reached_a_limit_goes_on_where_it_was(data, tmp_path, caps
     out = tmp_path / "audit"
     few = ("--model", "scripted/genres", "--n-users", "4", "--quiet")
     assert audit("sycophancy", data, out, *few, "--max-calls", "5") == 2
-    assert "the same command again" in capsys.readouterr().err
+    assert "the same command with --seed" in capsys.readouterr().err
     assert not (out / "audit.json").exists()
     assert audit("sycophancy", data, out, *few, "--max-calls", "16") == 0
     assert audit("sycophancy", data, out, *few) == 2

@@ -104,9 +104,9 @@ def test_a_batch_is_asked_at_once():
     class Counting(FakeModel):
         batches = ()
 
-        def ask(self, asks):
+        def ask_each(self, asks):
             self.batches = (*self.batches, len(asks))
-            return super().ask(asks)
+            return super().ask_each(asks)
 
     model = Counting()
     fitted(language_ranker(model, base="popularity"), small_world()).recommend(ask_for([10, 12, 14]), 5)
