@@ -100,10 +100,13 @@ def test_a_realism_card_reads_tables_by_the_same_options(shop: Path) -> None:
     assert request.tables.command_line() == [*READING[:-2], "--rating-scale=1,10", "--not-rated=-1"]
 
 
-def test_the_scenario_says_the_same(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_scenario_says_the_same(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop.parent)  # A scenario's file points into the current folder alone.
     settings = {
         "name": "shop",
-        "data": str(shop),
+        "data": shop.name,
         "columns": COLUMNS,
         "not_rated": -1,
         "rating_scale": [1, 10],
