@@ -51,7 +51,7 @@ def test_it_says_who_was_asked_about_how_much():
     assert shown.startswith(
         "5 draws of 972 cold items, in each 9,969 held-out ratings of 600 users, and 9,539 simulated clicks of 60"
     )
-    assert "who were asked about 40 items each" in shown
+    assert "asked about 40 items each" in shown
     assert printed(row("mf"), draws=1).startswith("1 draw of")
 
 
