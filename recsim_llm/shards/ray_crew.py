@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -33,7 +34,8 @@ _LONGEST_START = 120.0
 _LOOKS = 5.0
 """Seconds after which it is looked whether the head is still there, and that it is waited for."""
 _MOST_TRIES = 5
-_STARTED_LAST = Path("/tmp/ray/ray_current_cluster")
+_STARTED_LAST = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()) / "ray" / "ray_current_cluster"
+"""File in which Ray keeps the address of the cluster that was started last."""
 _QUIET = {"RAY_AUTH_MODE": "disabled", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 

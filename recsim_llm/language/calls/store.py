@@ -214,9 +214,13 @@ class CallStore:
         Raises:
             LogError: the file cannot be written.
         """
+        connection = self._own()
+        beside_rows = connection.in_transaction
         try:
-            self._own().execute("INSERT OR IGNORE INTO notes VALUES (?, ?, ?)", (model, name, value))
+            connection.execute("INSERT OR IGNORE INTO notes VALUES (?, ?, ?)", (model, name, value))
         except sqlite3.Error as error:
+            if beside_rows:
+                self._lose(connection, error)
             raise damaged(self.path, error) from error
 
     def noted(self, model: str, name: str) -> str | None:

@@ -74,6 +74,16 @@ def test_after_rows_were_lost_none_is_taken(store):
     assert rows(store.path, "SELECT count(*) FROM calls") == [(1,)]
 
 
+def test_a_note_that_takes_rows_with_it_is_a_loss(store):
+    store.put(record(1))
+    store.commit()
+    store._writer.execute("CREATE TEMP TRIGGER full BEFORE INSERT ON notes BEGIN SELECT raise(ROLLBACK, 'no room'); END")
+    store.put(record(2))
+    for use in (lambda: store.note("m", "n", "v"), store.commit):
+        with pytest.raises(LogError, match="no room"):
+            use()
+
+
 def test_failures_are_rows_and_no_answers(store):
     store.put(record(1, status="failed", cause="timeout", reply=None))
     store.put(record(1, status="failed", cause="not_json", attempt=2))
