@@ -1,4 +1,4 @@
-"""Audits: how a language model behaves as users, and as a recommender, measured on small paired designs.
+"""Audits: how a language model behaves as users, and as a recommender, and what recommenders do, on small paired designs.
 
 Each audit asks about the same users and pages under conditions that should make no difference (or a known one), and reports
 the difference with an interval by user. What a sound model must show is said in each docstring. Pages are those of
@@ -10,6 +10,7 @@ interval (see ``recsim_llm.statistics.intervals``).
 """
 
 from recsim_llm.agents.audits.design import Finding
+from recsim_llm.agents.audits.forgetting import ASKINGS, Asking, Forgetting, forgetting
 from recsim_llm.agents.audits.injection import ATTACKS, Attack, AttackFinding, Injection, injection
 from recsim_llm.agents.audits.memorisation import Memorisation, memorisation
 from recsim_llm.agents.audits.ranked_lists import RankingBias, ranking_bias
@@ -21,14 +22,17 @@ from recsim_llm.agents.audits.sweep import Sweep, SweepCell, sweep
 from recsim_llm.agents.audits.sycophancy import FLATTERY, NEUTRAL, Sycophancy, sycophancy
 
 __all__ = [
+    "ASKINGS",
     "ATTACKS",
     "FLATTERY",
     "MEMORY_KINDS",
     "NEUTRAL",
     "Agreement",
+    "Asking",
     "Attack",
     "AttackFinding",
     "Finding",
+    "Forgetting",
     "Injection",
     "Memorisation",
     "RankingBias",
@@ -40,6 +44,7 @@ __all__ = [
     "Sweep",
     "SweepCell",
     "Sycophancy",
+    "forgetting",
     "injection",
     "memorisation",
     "ranking_bias",

@@ -32,6 +32,7 @@ from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import DataError
 from recsim_llm.language.providers import Roles
+from recsim_llm.recommenders.base import Recommender
 from recsim_llm.recommenders.language.ranker import LanguageRanker
 
 __all__ = ["AUDITS", "AuditKind"]
@@ -60,8 +61,11 @@ class AuditKind:
     """Questions at a time, at most; None: those about a page, two an item and two more."""
     texts: int = 0
     """Free texts a user, at most."""
-    run: Callable[..., Any]
-    """Takes models, data, seed and users, and by name ``parameters``, where some are given; returns what was found."""
+    run: Callable[..., Any] | None = None
+    """Takes models, data, seed and users, and by name ``parameters``, where some are given; returns what was found. None where
+    any recommender is audited."""
+    recommender: Callable[[Callable[[], Recommender], Dataset, int, int], Any] | None = None
+    """Takes what makes the recommender that is audited, unfitted, data, seed and users; None where none is named."""
     heeds: tuple[str, ...] = ()
     """Names of the ``LanguageParameters`` that change what is asked; others would be overlooked."""
     of_policy: bool = False

@@ -14,6 +14,7 @@ from recsim_llm.recommenders.heeding import Heeding
 from recsim_llm.recommenders.hooks import (
     AsksModel,
     Count,
+    Forgets,
     RunsElsewhere,
     TakesRules,
     TakesTruth,
@@ -72,6 +73,7 @@ __all__ = [
     "EpsilonGreedy",
     "Explained",
     "ExposureFair",
+    "Forgets",
     "FrozenSettings",
     "GivesNextItems",
     "GivesPlacements",
