@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from recsim_llm.agents.audits.design import KNOWN_SHARE
 from recsim_llm.agents.audits.top_lists import average_overlap, exposure_distance, footrule
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset, Ratings
@@ -30,6 +31,7 @@ ASKINGS: Mapping[str, str] = {
 """Who asks for pages, by key: the forgotten under their own ids and without a history; new ids with the forgotten's latest
 ratings as clicks; users who are not forgotten."""
 
+_NEVER = 5  # fits that never saw the forgotten, where the recommender may forget in a way of its own
 _Pages = Mapping[str, IntArray]
 
 
@@ -102,9 +104,10 @@ def forgetting(
     Inference Attacks Against Machine Learning Models*, IEEE S&P). With ``A`` the average overlap of two pages of the same
     request, a page lies by ``d = A(page, with them) - A(page, without them)`` on the side of those. ``kept`` is half of the
     mean of ``d`` less that of the recommender that never saw them, fitted with the seed of the first: what seeds do to pages
-    cancels. Where nothing is forgotten and seeds change nothing it is one less the agreement of the two. ``guessed`` goes by
-    the sign of ``d``, equal ones counting half: its excess over a half is half the membership advantage of Yeom et al. 2018
-    (*Privacy Risk in Machine Learning*, IEEE CSF, definition 4).
+    cancels. Who forgets by its own method is held against five that never saw, of as many seeds, and the interval takes in how
+    these differ. Where nothing is forgotten and seeds change nothing ``kept`` is one less the agreement of the two. ``guessed``
+    goes by the sign of ``d``, equal ones counting half: its excess over a half is half the membership advantage of Yeom et al.
+    2018 (*Privacy Risk in Machine Learning*, IEEE CSF, definition 4).
 
     Args:
         make: makes the recommender, unfitted, given all it takes before ``fit``.
@@ -139,10 +142,13 @@ def forgetting(
 
     other = int(keyed.words(seed, "forgetting shadow", 0)[0] >> np.uint64(33))
     shadows = pages(fitted(known, other)), pages(fitted(left, other))
-    never = pages(fitted(left, seed))
     audited = fitted(known, seed)
     before = pages(audited)
     way: Literal["forget", "fit"] = "forget" if isinstance(audited, Forgets) else "fit"
+    # A fit with the same seed gives the pages of the one that never saw; who forgets otherwise may draw otherwise.
+    seeds = [seed, *((other + 1 + number) for number in range(_NEVER - 1 if way == "forget" else 0))]
+    nevers = [pages(fitted(left, own)) for own in seeds]
+    never = nevers[0]
     if isinstance(audited, Forgets):
         audited.forget(gone)
     else:
@@ -152,10 +158,13 @@ def forgetting(
     return Forgetting(
         users=len(gone),
         others=len(rest),
-        asks=5 * (2 * len(gone) + len(rest)),
+        asks=(4 + len(nevers)) * (2 * len(gone) + len(rest)),
         page_size=k,
         way=way,
-        askings=tuple(_asking(who, (after[who], before[who]), never[who], [one[who] for one in shadows]) for who in ASKINGS),
+        askings=tuple(
+            _asking(who, (after[who], before[who]), [one[who] for one in nevers], [one[who] for one in shadows])
+            for who in ASKINGS
+        ),
         exposure=exposure_distance(after["others"], never["others"], items),
         had_exposure=exposure_distance(before["others"], never["others"], items),
     )
@@ -203,20 +212,46 @@ def _page(recommender: Recommender, catalog: Catalog, requests: Requests, k: int
     return check_slates(slates, catalog, len(requests.user_id), k, name=name, blank_invalid=False)
 
 
-def _asking(who: str, audited: Sequence[IntArray], never: IntArray, shadows: Sequence[IntArray]) -> Asking:
-    """Judge pages: of the audited after and before forgetting, of one that never saw, of those that did and did not."""
-    sides = [average_overlap(page, shadows[0]) - average_overlap(page, shadows[1]) for page in (*audited, never)]
-    kept, had = ((one - sides[2]) / 2 for one in sides[:2])
+def _asking(who: str, audited: Sequence[IntArray], nevers: Sequence[IntArray], shadows: Sequence[IntArray]) -> Asking:
+    """Judge pages: of the audited after and before forgetting, of those that never saw, of the shadows that did and did not."""
+    sides = [average_overlap(page, shadows[0]) - average_overlap(page, shadows[1]) for page in (*audited, *nevers)]
     guess = [np.where(one == 0.0, 0.5, one > 0.0) for one in sides]
-    guessed, had_guessed = (0.5 + (one - guess[2]) / 2 for one in guess[:2])
-    after, before = audited
+    (kept, had), (guessed, had_guessed) = (_beyond_never(one[:2], np.stack(one[2:])) for one in (sides, guess))
+    (after, before), never = audited, nevers[0]
     return Asking(
         who=who,
-        kept=mean_estimate(kept, bounds=(-1, 1)),
-        had=mean_estimate(had, bounds=(-1, 1)),
-        guessed=mean_estimate(guessed, bounds=(0, 1)),
-        had_guessed=mean_estimate(had_guessed, bounds=(0, 1)),
+        kept=kept.within(-1, 1),
+        had=had.within(-1, 1),
+        guessed=_moved(guessed, 0.5).within(0, 1),
+        had_guessed=_moved(had_guessed, 0.5).within(0, 1),
         agreement=mean_estimate(average_overlap(after, never), bounds=(0, 1)),
         had_agreement=mean_estimate(average_overlap(before, never), bounds=(0, 1)),
         rank_distance=mean_estimate(footrule(after, never), bounds=(0, 1)),
     )
+
+
+def _beyond_never(audited: Sequence[DoubleArray], never: DoubleArray) -> list[Estimate]:
+    """Return for each of the audited half of how far it lies above those that never saw, float64 [fits, u].
+
+    What chance does to a fit it does to all its pages alike, so that users tell nothing of it and fits do: the half widths of
+    the interval by user and of that by fit (a new fit less the mean of ``fits``) are added in squares.
+    """
+    means = never.mean(axis=1)
+    by_fit = mean_estimate(means / 2)
+    reach = 0.0 if by_fit.low is None or by_fit.high is None else (by_fit.high - by_fit.low) / 2 * math.sqrt(len(means) + 1)
+    return [_widened(mean_estimate((one - never.mean(axis=0)) / 2), reach) for one in audited]
+
+
+def _widened(one: Estimate, reach: float) -> Estimate:
+    """Return an estimate whose interval takes in another half width, independent of its own."""
+    if one.value is None or not reach:
+        return one
+    own = 0.0 if one.low is None else one.value - one.low
+    wide = math.hypot(own, reach)
+    return replace(one, low=one.value - wide, high=one.value + wide)
+
+
+def _moved(one: Estimate, by: float) -> Estimate:
+    """Return an estimate of a number that is larger by a constant."""
+    value, low, high = (None if end is None else end + by for end in (one.value, one.low, one.high))
+    return Estimate(value=value, low=low, high=high, users=one.users)

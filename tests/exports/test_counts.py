@@ -37,7 +37,7 @@ def test_exact_counts_are_users_not_clicks_and_name_every_item(run, tmp_path):
     for arm in ("random", "popularity"):
         pairs, counts = clicked(run, arm), table(tmp_path / "out", arm)
         assert len(counts) == 1500
-        assert sum(counts.values()) == len(pairs) > 20
+        assert sum(counts.values()) == len(pairs) > 2
         assert all(counts[item] == sum(other == item for _, other in pairs) for _, item in pairs)
     assert "privacy" not in json.loads((tmp_path / "out" / "export.json").read_text())
 
@@ -81,7 +81,7 @@ def test_noise_has_the_probabilities_that_keep_the_promise():
     share = np.array([(noise == value).mean() for value in values])
     assert np.abs(share - expected).max() < 5 * np.sqrt(0.25 / size)
     assert abs(noise.mean()) < 5 * noise.std() / np.sqrt(size)
-    assert expected[:-1] / expected[1:] == pytest.approx(np.exp(-np.sign(values[:-1] + 0.5) / scale))
+    assert expected[:-1] / expected[1:] == pytest.approx(np.exp(np.sign(values[:-1] + 0.5) / scale))
 
 
 @pytest.mark.parametrize(

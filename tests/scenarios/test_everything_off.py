@@ -21,6 +21,7 @@ OFF = {
     "measure": None,
     "expect": [],
     "cold_items": None,
+    "new_to": None,
     "enrich": None,
 }
 DRAWN = {
