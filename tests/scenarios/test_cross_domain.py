@@ -12,7 +12,7 @@ from recsim_llm.recommenders import open_recommender
 from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios.building import split_cold, stage
 
-USERS, ITEMS, GENRES = 160, 96, ("Art", "Brawl", "Comedy", "Drama")
+USERS, ITEMS, GENRES = 160, 240, ("Art", "Brawl", "Comedy", "Drama")
 SEEDS = (51, 52)
 """Neither chose a parameter of the scenario, nor are they those that its findings name."""
 
@@ -25,7 +25,7 @@ def write_shops(folder, *, linked):
     other = mine if linked else keyed.words(1, "other taste", np.arange(USERS)).argsort() % 4
     wanted = np.where(second, other[:, None], mine[:, None]) == genre
     draw = keyed.uniform(keyed.words(3, "planted", np.arange(USERS)[:, None], np.arange(ITEMS)))
-    user, item = np.nonzero(draw < np.where(wanted, 0.6, 0.04))
+    user, item = np.nonzero(draw < np.where(wanted, 0.25, 0.02))
     stars = np.where(wanted[user, item], 4.5, 2.5)
     lines = [f"{who},{what},{star},{time}" for time, (who, what, star) in enumerate(zip(user, item, stars, strict=True))]
     (folder / "interactions.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", *lines]) + "\n", encoding="utf-8")
@@ -86,8 +86,8 @@ def test_a_shelf_shows_its_own_items_alone_and_learns_what_it_may(shops):
     assert (pages["shelf"] != pages["all"]).any()
     shelf.restock(data.catalog)
     assert np.isin(shelf.recommend(asked, 5).item_id, second).all()
-    with pytest.raises(ConfigError, match="expected 1 to 48, the number of items on sale"):
-        shelf.recommend(asked, 49)
+    with pytest.raises(ConfigError, match="expected 1 to 120, the number of items on sale"):
+        shelf.recommend(asked, 121)
     nobody = open_recommender("shelf", {"items": {"provider": "Second"}, "learn": "shelf"})
     with pytest.raises(ConfigError, match="got no rating of the items that are shown"):
         nobody.fit(data.catalog, data.ratings.take(~np.isin(data.ratings.item_id, second)), 3)
