@@ -59,7 +59,6 @@ SHIPPED: dict[str, dict[str, str]] = {
         "obliging": "recsim_llm.recommenders.obliging:Obliging",
         "explained": "recsim_llm.recommenders.explained:Explained",
         "clickbait": "recsim_llm.recommenders.clickbait:Clickbait",
-        "shelf": "recsim_llm.recommenders.shelf:Shelf",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "warmed": "recsim_llm.agents.warmed:Warmed",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",

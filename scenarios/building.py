@@ -16,8 +16,6 @@ import numpy as np
 from recsim_llm.agents.influenced_users import with_influence
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.agents.presented_users import with_presentation
-from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.protocols import WritesQueries
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import RatedItems
@@ -257,31 +255,15 @@ def build_scenario_world(
 
 
 def split_cold(scenario: Scenario, dataset: Dataset) -> tuple[Dataset, Ratings | None]:
-    """Return the data without what nobody knows before the first page, and these ratings; all of the data and None without any.
-
-    These are the ratings of cold items, and those of the items that are new to who browses.
-    """
-    if scenario.cold_items is None and scenario.new_to is None:
+    """Return the data without what was done with cold items, and these ratings; all of the data and None where none is cold."""
+    if scenario.cold_items is None:
         return dataset, None
-    ratings, seed = dataset.ratings, _seed(scenario)
-    cold = np.zeros(len(ratings), np.bool_)
-    if scenario.cold_items is not None:
-        cold |= np.isin(ratings.item_id, draw_cold_items(ratings, seed=seed, share=scenario.cold_items))
-    if scenario.new_to is not None:
-        new = scenario.new_to.mask(dataset.catalog, keyed.words(seed, "new to users", 0))
-        cold |= new[dataset.catalog.index_of(ratings.item_id)] & _browses(scenario, ratings.user_id)
+    cold = np.isin(dataset.ratings.item_id, draw_cold_items(dataset.ratings, seed=_seed(scenario), share=scenario.cold_items))
     if cold.all():
-        given = "cold_items" if scenario.new_to is None else "new_to"
-        raise ConfigError(f"{given}: got so much of {dataset.name} that no rating is left, expected less; lower it")
-    return replace(dataset, ratings=ratings.take(~cold)), ratings.take(cold)
-
-
-def _browses(scenario: Scenario, user_id: IntArray) -> BoolArray:
-    """Return bool [u]: who is of the part of the users that browses, by outside ids."""
-    if scenario.users.part == "all":
-        return np.ones(len(user_id), np.bool_)
-    kept = held_out(user_id, HOLDOUT if scenario.train is None else scenario.train.holdout)
-    return kept if scenario.users.part == "held_out" else ~kept
+        raise ConfigError(
+            f"cold_items: got {scenario.cold_items:g} of {dataset.name}, after which no rating is left, expected less; lower it"
+        )
+    return replace(dataset, ratings=dataset.ratings.take(~cold)), dataset.ratings.take(cold)
 
 
 def _living(scenario: Scenario, world: World) -> World:
@@ -315,9 +297,10 @@ def _chosen_users(scenario: Scenario, population: Population) -> Population:
     """
     settings, train = scenario.users, scenario.train
     if settings.part != "all":
-        rows = np.flatnonzero(_browses(scenario, population.user_id))
+        share = HOLDOUT if train is None else train.holdout
+        kept = held_out(population.user_id, share)
+        rows = np.flatnonzero(kept if settings.part == "held_out" else ~kept)
         if not rows.size:
-            share = HOLDOUT if train is None else train.holdout
             raise ConfigError(
                 f"users.part: got {settings.part!r} of {len(population)} users with train.holdout {share}, which is nobody, "
                 "expected at least one; raise --n-users, or set train.holdout otherwise"

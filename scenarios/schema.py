@@ -25,7 +25,6 @@ from recsim_llm.dynamics.interventions import Intervention
 from recsim_llm.dynamics.presentation import PresentationSettings
 from recsim_llm.dynamics.provider_exits import ProviderSettings
 from recsim_llm.dynamics.remarks import RemarkSettings
-from recsim_llm.dynamics.selection import ItemSelection
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
@@ -102,9 +101,6 @@ class Scenario(BaseModel):
     cold_items: float | None = Field(default=None, gt=0, lt=1, exclude_if=_is_unset)
     """Share of the rated items, drawn by the seed, that are new: no recommender knows what anybody did with them before the
     first page, and no user counts as having rated them. Users are fitted on all ratings. None: no item is made new."""
-    new_to: ItemSelection | None = Field(default=None, exclude_if=_is_unset)
-    """Items that those who browse come to for the first time: nobody knows what these users did with them before the first
-    page, as with ``cold_items``, and everybody what others did; ``users.part`` says who browses. None: nothing is left out."""
     users: UserSettings = UserSettings()
     """Who browses."""
     stated_tastes: bool = Field(default=False, exclude_if=operator.not_)

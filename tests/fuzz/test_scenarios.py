@@ -23,7 +23,6 @@ EVERYTHING = {
     "not_rated": [0, 99],
     "enrich": {},
     "cold_items": 0.1,
-    "new_to": {"genre": "Drama"},
     "users": {"model": "choice", "count": 10, "block": {"size": 5, "number": 0}, "parameters": {"boredom": 0.5}, "noise": {}},
     "models": {"user": "scripted/genres", "policy": {"name": "scripted/agent", "request": {"stream": False}}},
     "limits": {"calls": 10},

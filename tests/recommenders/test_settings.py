@@ -51,7 +51,6 @@ OTHERS = {
     "popularity-discounted": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "exposure-fair": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "heeding": {"base": "popularity", "strength": 0.1, "candidates": 9},
-    "shelf": {"items": {"genre": "Drama"}, "base": "popularity", "base_settings": {}, "learn": "shelf"},
     "softmax": {"base": "mf", "temperature": 2, "slot_marginals": True, "base_settings": {"factors": 3}},
     "language": {
         "base": "popularity",

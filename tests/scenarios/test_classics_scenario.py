@@ -31,7 +31,6 @@ LEFT_OUT = {
     "react": "needs a language model",
     "scores": "needs a file",
     "softmax": "draws from the scores of another",
-    "shelf": "shows a part of the catalog alone; see cross-domain",
     "talking": "needs a language model",
     "warmed": "simulates users for items that nobody rated, of which there are none",
 }

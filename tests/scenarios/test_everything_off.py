@@ -21,7 +21,6 @@ OFF = {
     "measure": None,
     "expect": [],
     "cold_items": None,
-    "new_to": None,
     "enrich": None,
 }
 DRAWN = {
