@@ -118,12 +118,7 @@ def export(
         RunExistsError: something stands at ``out``.
         LogError: the folder is no run, its data have changed, no arm is finished, or the log lacks what the format needs.
     """
-    if form not in FORMATS:
-        raise ConfigError(f"export: got format {form!r}, expected {one_of(form, FORMATS)}")
-    if model is not None and form != NARRATIVES:
-        raise ConfigError(f"export: got a language model for {form}, which nobody writes, expected one for {NARRATIVES} alone")
-    if privacy is not None and form != COUNTS:
-        raise ConfigError(f"export: got epsilon for {form}, which tells of users one by one, expected it for {COUNTS} alone")
+    _check_form(form, model=model, privacy=privacy)
     manifest = (whole := open_run(run)).manifest
     with new_folder(out) as draft:
         logs, left_out = _logs(whole, arm)
@@ -132,9 +127,7 @@ def export(
         identities = Identities(people.user_id, anonymous=anonymous, user_key=people.user_key)
         order = np.argsort(people.user_id, kind="stable")
         fields = {} if anonymous else {name: column[order] for name, column in people.demographics.items()}
-        content = _about(manifest, form, anonymous) | {"arms": {}, "left_out": left_out}
-        if privacy is not None:
-            content["privacy"] = asdict(privacy) | {"scale": privacy.scale(len(logs))}
+        content = _about(manifest, form, anonymous) | _promised(privacy, len(logs)) | {"arms": {}, "left_out": left_out}
         sources = [
             ExportSource(
                 log=log,
@@ -153,6 +146,21 @@ def export(
         content["notes"] = _why_nothing(form, content["arms"].values(), logs[0].talks)
         (draft / "export.json").write_bytes(json.dumps(content, indent=2).encode() + b"\n")
     return content
+
+
+def _check_form(form: str, *, model: NarrativeModel | None, privacy: Privacy | None) -> None:
+    """Refuse an unknown format, and what a format has no use for."""
+    if form not in FORMATS:
+        raise ConfigError(f"export: got format {form!r}, expected {one_of(form, FORMATS)}")
+    if model is not None and form != NARRATIVES:
+        raise ConfigError(f"export: got a language model for {form}, which nobody writes, expected one for {NARRATIVES} alone")
+    if privacy is not None and form != COUNTS:
+        raise ConfigError(f"export: got epsilon for {form}, which tells of users one by one, expected it for {COUNTS} alone")
+
+
+def _promised(privacy: Privacy | None, arms: int) -> dict[str, Any]:
+    """Return what the counts of so many arms may tell of any one user, and the scale of their noise."""
+    return {} if privacy is None else {"privacy": asdict(privacy) | {"scale": privacy.scale(arms)}}
 
 
 def _why_nothing(form: str, written: Iterable[Mapping[str, Any]], talks: bool) -> list[str]:

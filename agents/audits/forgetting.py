@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -129,45 +129,75 @@ def forgetting(
     known, _ = dataset.training_part(KNOWN_SHARE)
     gone, rest = _drawn(known.ratings, seed, users, others)
     left = known.of_ratings(known.ratings.take(~np.isin(known.ratings.user_id, gone)))
-    asked = _requests(known.ratings, gone, rest, history)
     k = min(page_size, int(np.count_nonzero(known.catalog.on_sale)))
-
-    def fitted(part: Dataset, own: int) -> Recommender:
-        recommender = make()
-        recommender.fit(part.catalog, part.ratings, own)
-        return recommender
-
-    def pages(recommender: Recommender) -> _Pages:
-        return {who: _page(recommender, known.catalog, one, k) for who, one in asked.items()}
-
-    other = int(keyed.words(seed, "forgetting shadow", 0)[0] >> np.uint64(33))
-    shadows = pages(fitted(known, other)), pages(fitted(left, other))
-    audited = fitted(known, seed)
-    before = pages(audited)
-    way: Literal["forget", "fit"] = "forget" if isinstance(audited, Forgets) else "fit"
-    # A fit with the same seed gives the pages of the one that never saw; who forgets otherwise may draw otherwise.
-    seeds = [seed, *((other + 1 + number) for number in range(_NEVER - 1 if way == "forget" else 0))]
-    nevers = [pages(fitted(left, own)) for own in seeds]
-    never = nevers[0]
-    if isinstance(audited, Forgets):
-        audited.forget(gone)
-    else:
-        audited.fit(left.catalog, left.ratings, seed)
-    after = pages(audited)
+    trial = _Trial(make, known, left, gone, _requests(known.ratings, gone, rest, history), k)
+    served = trial.serve(seed)
+    before, after, never = served.before["others"], served.after["others"], served.nevers[0]["others"]
     items = len(known.catalog)
     return Forgetting(
         users=len(gone),
         others=len(rest),
-        asks=(4 + len(nevers)) * (2 * len(gone) + len(rest)),
+        asks=(4 + len(served.nevers)) * (2 * len(gone) + len(rest)),
         page_size=k,
-        way=way,
-        askings=tuple(
-            _asking(who, (after[who], before[who]), [one[who] for one in nevers], [one[who] for one in shadows])
-            for who in ASKINGS
-        ),
-        exposure=exposure_distance(after["others"], never["others"], items),
-        had_exposure=exposure_distance(before["others"], never["others"], items),
+        way=served.way,
+        askings=tuple(_asking(who, served) for who in ASKINGS),
+        exposure=exposure_distance(after, never, items),
+        had_exposure=exposure_distance(before, never, items),
     )
+
+
+class _Served(NamedTuple):
+    """Pages by who asked."""
+
+    after: _Pages
+    """Of the recommender that had to forget."""
+    before: _Pages
+    """Of the same, before it had to."""
+    nevers: Sequence[_Pages]
+    """Of recommenders that never saw the forgotten; the first has the seed of the one that had to forget."""
+    shadows: tuple[_Pages, _Pages]
+    """Of one that saw them and one that did not, of another seed."""
+    way: Literal["forget", "fit"]
+    """How it forgot."""
+
+
+class _Trial(NamedTuple):
+    """What recommenders are fitted to, and who asks them."""
+
+    make: Callable[[], Recommender]
+    known: Dataset
+    left: Dataset
+    gone: IntArray
+    asked: Mapping[str, Requests]
+    k: int
+
+    def serve(self, seed: int) -> _Served:
+        """Fit all recommenders, have one forget, and ask them for their pages."""
+        other = int(keyed.words(seed, "forgetting shadow", 0)[0] >> np.uint64(33))
+        audited = self._fitted(self.known, seed)
+        before = self._pages(audited)
+        way: Literal["forget", "fit"] = "forget" if isinstance(audited, Forgets) else "fit"
+        if isinstance(audited, Forgets):
+            audited.forget(self.gone)
+        else:
+            audited.fit(self.left.catalog, self.left.ratings, seed)
+        # A fit with the same seed gives the pages of the one that never saw; who forgets otherwise may draw otherwise.
+        seeds = [seed, *((other + 1 + number) for number in range(_NEVER - 1 if way == "forget" else 0))]
+        return _Served(
+            after=self._pages(audited),
+            before=before,
+            nevers=[self._pages(self._fitted(self.left, own)) for own in seeds],
+            shadows=(self._pages(self._fitted(self.known, other)), self._pages(self._fitted(self.left, other))),
+            way=way,
+        )
+
+    def _fitted(self, part: Dataset, seed: int) -> Recommender:
+        recommender = self.make()
+        recommender.fit(part.catalog, part.ratings, seed)
+        return recommender
+
+    def _pages(self, recommender: Recommender) -> _Pages:
+        return {who: _page(recommender, self.known.catalog, one, self.k) for who, one in self.asked.items()}
 
 
 def _drawn(ratings: Ratings, seed: int, users: int, others: int) -> tuple[IntArray, IntArray]:
@@ -212,12 +242,14 @@ def _page(recommender: Recommender, catalog: Catalog, requests: Requests, k: int
     return check_slates(slates, catalog, len(requests.user_id), k, name=name, blank_invalid=False)
 
 
-def _asking(who: str, audited: Sequence[IntArray], nevers: Sequence[IntArray], shadows: Sequence[IntArray]) -> Asking:
-    """Judge pages: of the audited after and before forgetting, of those that never saw, of the shadows that did and did not."""
-    sides = [average_overlap(page, shadows[0]) - average_overlap(page, shadows[1]) for page in (*audited, *nevers)]
+def _asking(who: str, served: _Served) -> Asking:
+    """Judge the pages of one group of users."""
+    seen, unseen = (one[who] for one in served.shadows)
+    after, before, *nevers = (one[who] for one in (served.after, served.before, *served.nevers))
+    never = nevers[0]
+    sides = [average_overlap(page, seen) - average_overlap(page, unseen) for page in (after, before, *nevers)]
     guess = [np.where(one == 0.0, 0.5, one > 0.0) for one in sides]
     (kept, had), (guessed, had_guessed) = (_beyond_never(one[:2], np.stack(one[2:])) for one in (sides, guess))
-    (after, before), never = audited, nevers[0]
     return Asking(
         who=who,
         kept=kept.within(-1, 1),
