@@ -74,8 +74,8 @@ PROBES = (
         "popularity-loop",
         {"clock.days": 10},
         (
-            ProbeMeasure("inequality", "Gini of exposure, from day 5", {"metric": "exposure_gini"}, (5, 9)),
-            ProbeMeasure("coverage", "Items of the catalog shown, from day 5", {"metric": "catalog_coverage"}, (5, 9)),
+            ProbeMeasure("inequality", "Gini of exposure", {"metric": "exposure_gini"}, (5, 9)),
+            ProbeMeasure("coverage", "Items of the catalog shown a day", {"metric": "catalog_coverage"}, (5, 9)),
             ProbeMeasure("overlap", "Overlap of what two users click", {"metric": "choice_overlap"}),
         ),
         {"retrain": "day"},
@@ -88,7 +88,7 @@ PROBES = (
         (
             ProbeMeasure(
                 "recovery",
-                "Change of clicks an impression, days 14 to 17 less 8 to 11",
+                "Clicks an impression, change after tastes moved",
                 {"metric": "click_share"},
                 (14, 17),
                 (8, 11),
@@ -116,7 +116,7 @@ PROBES = (
         (
             ProbeMeasure(
                 "width",
-                "Change of genres shown to a user, in bits, days 20 to 29 less 0 to 5",
+                "Genres shown to a user, change in bits",
                 {"metric": "shown_genre_entropy"},
                 (20, 29),
                 (0, 5),
@@ -131,7 +131,7 @@ PROBES = (
         (
             ProbeMeasure(
                 "least-shown",
-                "Exposure over merit of the worst-off provider, from day 7",
+                "Exposure over merit of the worst-off provider",
                 {"metric": "exposure_over_merit"},
                 (7, 29),
             ),

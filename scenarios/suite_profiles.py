@@ -69,7 +69,7 @@ def profile_recommenders(
     tasks = {arm.name: profile_tasks(out, BASELINE, arm, probes) for arm in arms}
     found = play_suite(out, [task for of_arm in tasks.values() for task in of_arm], processes=processes, tell=tell)
     rows = [make_row(BASELINE, arm, probes, [found[task.folder] for task in tasks[arm.name]]) for arm in arms]
-    return keep_suite(out, {"kind": "profiles", "rows": [row.model_dump() for row in rows]})
+    return keep_suite(out, {"kind": "profiles", **_asked(probes), "rows": [row.model_dump() for row in rows]})
 
 
 def compare_profiles(
@@ -107,7 +107,7 @@ def compare_profiles(
             row.measures, family.effects, family.adjustment.rejected, family.adjustment.adjusted, strict=True
         )
     ]
-    return keep_suite(out, {"kind": "compared", "rows": [row.model_dump()], "compared": compared})
+    return keep_suite(out, {"kind": "compared", **_asked(probes), "rows": [row.model_dump()], "compared": compared})
 
 
 def profile_tasks(
@@ -120,6 +120,10 @@ def profile_tasks(
         for probe in probes
         for task in seed_tasks(probe_scenario(probe, *_renamed(first, second)), folder / probe.name, seeds)
     ]
+
+
+def _asked(probes: Sequence[Probe]) -> dict[str, Any]:
+    return {"questions": {probe.name: probe.question for probe in probes}}
 
 
 def _renamed(first: Arm, second: Arm) -> tuple[Arm, ...]:

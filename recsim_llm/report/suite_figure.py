@@ -59,5 +59,7 @@ def _draw_panel(axes: Axes, rows: Sequence[Content], place: int) -> None:
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     unit = ", percentage points" if measure["unit"] == "share" else ""
-    axes.set_title(f"{measure['label']}{unit}", loc="left", fontsize=10, color=drawing.INK, pad=3)
+    # From the left edge of the figure, since some are long.
+    place_of_title: dict[str, Any] = {"xycoords": ("figure fraction", "axes fraction"), "textcoords": "offset points"}
+    axes.annotate(f"{measure['label']}{unit}", (0.0, 1.0), (4, 4), fontsize=10, color=drawing.INK, **place_of_title)
     drawing.tidy(axes, grid="x")

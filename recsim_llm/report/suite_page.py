@@ -233,7 +233,7 @@ def _measure_groups(content: Content) -> Iterator[Group]:
         if "compared" in content:
             cells.append(Cell(content["compared"][place]["verdict"]))
         by_scenario.setdefault(measure["scenario"], []).append((measure["label"], cells))
-    yield from by_scenario.items()
+    yield from ((f"{name}. {content['questions'][name]}", rows_of) for name, rows_of in by_scenario.items())
 
 
 def _difference(content: Content, place: int, measure: Content) -> Estimate:
