@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from recsim_llm.errors import ConfigError, one_of
+from recsim_llm.recommenders.by_name import open_recommender
+from recsim_llm.recommenders.hooks import keeps_users_apart
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.schema import Scenario, load_scenario
 
@@ -14,8 +15,6 @@ __all__ = ["PROBES", "SEEDS", "Probe", "ProbeMeasure", "choose_probes", "probe_s
 
 SEEDS = (51, 52, 53, 54, 55)
 """Seeds of every profile: none of them was used to choose a world, a measure or a recommender's settings."""
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class ProbeMeasure(NamedTuple):
@@ -46,8 +45,9 @@ class Probe(NamedTuple):
     """What is different in it, by dotted keys."""
     measures: tuple[ProbeMeasure, ...]
     """What is measured."""
-    arms: Mapping[str, Any] = _NOTHING
-    """What every arm gets that does not say otherwise."""
+    fitted_daily: bool = False
+    """Whether recommenders are fitted anew every day to the clicks of the run, unless they learn from everybody's as they go or
+    say themselves when they are fitted."""
 
 
 PROBES = (
@@ -70,7 +70,7 @@ PROBES = (
     ),
     Probe(
         "loop",
-        "Fitted anew every day to the clicks on its own pages: what becomes of the catalog, and of what users have in common?",
+        "Learning from the clicks on its own pages day by day: what becomes of the catalog, and of what users have in common?",
         "popularity-loop",
         {"clock.days": 10},
         (
@@ -78,7 +78,7 @@ PROBES = (
             ProbeMeasure("coverage", "Items of the catalog shown a day", {"metric": "catalog_coverage"}, (5, 9)),
             ProbeMeasure("overlap", "Overlap of what two users click", {"metric": "choice_overlap"}),
         ),
-        {"retrain": "day"},
+        fitted_daily=True,
     ),
     Probe(
         "drift",
@@ -166,7 +166,7 @@ def probe_scenario(probe: Probe, first: Arm, second: Arm) -> Scenario:
         first: the one that is held against.
         second: the one that is measured.
     """
-    arms = [{**probe.arms} | arm.model_dump(mode="json", exclude_none=True) for arm in (first, second)]
+    arms = [_arm(probe, arm) for arm in (first, second)]
     contrasts: dict[str, Any] = {}
     for measure in probe.measures:
         taken = {"series": measure.name, "window": measure.window and list(measure.window)}
@@ -177,3 +177,10 @@ def probe_scenario(probe: Probe, first: Arm, second: Arm) -> Scenario:
     series = {measure.name: dict(measure.series) for measure in probe.measures}
     changes = {"recommenders": arms, "measure": {"series": series, "contrasts": contrasts}, "expect": []}
     return load_scenario(probe.base, {**probe.changes, **changes})
+
+
+def _arm(probe: Probe, arm: Arm) -> dict[str, Any]:
+    settings = arm.model_dump(mode="json", exclude_none=True)
+    # A bandit that were fitted anew would forget what it has learned.
+    apart = probe.fitted_daily and keeps_users_apart(open_recommender(arm.recommender, arm.settings))
+    return {"retrain": "day"} | settings if apart else settings

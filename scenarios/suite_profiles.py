@@ -21,7 +21,7 @@ from recsim_llm.scenarios.suite_records import ProfiledMeasure, ProfileRow, Seed
 from recsim_llm.scenarios.suite_runs import SeedRun, SuiteTask, Tell, add_costs
 from recsim_llm.statistics import Effect, judge_family, mean_effect
 
-__all__ = ["BASELINE", "compare_profiles", "make_row", "profile_recommenders", "profile_tasks", "read_arms"]
+__all__ = ["BASELINE", "compare_profiles", "judge_row", "make_row", "profile_recommenders", "profile_tasks", "read_arms"]
 
 BASELINE = Arm(name="popularity", recommender="popularity")
 """What recommenders are held against."""
@@ -94,8 +94,23 @@ def compare_profiles(
     tasks = profile_tasks(out, first, second, probes)
     found = play_suite(out, tasks, processes=processes, tell=tell)
     row = make_row(first, second, probes, [found[task.folder] for task in tasks])
+    compared = judge_row(row)
+    return keep_suite(out, {"kind": "compared", **_asked(probes), "rows": [row.model_dump()], "compared": compared})
+
+
+def judge_row(row: ProfileRow) -> list[dict[str, Any]]:
+    """Say of each measure of a row whether the two recommenders differ, all measures together.
+
+    Args:
+        row: of one recommender against another.
+
+    Returns:
+        By measure the verdict (``more``, ``less``, ``the same`` in every run, ``not decided``), its p value adjusted by Holm's
+        method, and the ends of an interval that holds together with the others'.
+    """
     family = judge_family([_effect([seed.difference for seed in one.seeds]) for one in row.measures])
-    compared = [
+    answers = zip(row.measures, family.effects, family.adjustment.rejected, family.adjustment.adjusted, strict=True)
+    return [
         {
             "measure": measure.measure,
             "verdict": _verdict(effect, rejected=rejected),
@@ -103,11 +118,8 @@ def compare_profiles(
             "low": effect.low,
             "high": effect.high,
         }
-        for measure, effect, rejected, adjusted in zip(
-            row.measures, family.effects, family.adjustment.rejected, family.adjustment.adjusted, strict=True
-        )
+        for measure, effect, rejected, adjusted in answers
     ]
-    return keep_suite(out, {"kind": "compared", **_asked(probes), "rows": [row.model_dump()], "compared": compared})
 
 
 def profile_tasks(

@@ -107,7 +107,8 @@ def _summary(content: Content) -> Iterator[str]:
     if content["kind"] == "findings":
         answers = [finding["answer"] for scenario in content["scenarios"] for finding in scenario["findings"]]
         told = [f"{answers.count(answer)} {said}" for answer, said in _ANSWERS.items()]
-        yield f"{numbers.counted(len(answers), 'finding')} of {len(content['scenarios'])} scenarios: {', '.join(told)}"
+        scenarios = numbers.counted(len(content["scenarios"]), "scenario")
+        yield f"{numbers.counted(len(answers), 'finding')} of {scenarios}: {', '.join(told)}"
     elif content["kind"] == "compared":
         (row,) = content["rows"]
         decided = [
@@ -122,7 +123,7 @@ def _summary(content: Content) -> Iterator[str]:
         yield f"{content['file']}: whole, and what was played again {'agrees' if agrees else 'differs'}"
     else:
         names = ", ".join(arm_name(row["recommender"]) for row in content["rows"])
-        yield f"{names} beside popularity, on {len(content['rows'][0]['measures'])} measures"
+        yield f"{names} beside popularity, on {numbers.counted(len(content['rows'][0]['measures']), 'measure')}"
 
 
 _ANSWERS = {"holds": "hold", "does not hold": "do not hold", "not decided": "not decided"}

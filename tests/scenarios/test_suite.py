@@ -12,7 +12,8 @@ from recsim_llm.cli.main import main
 from recsim_llm.errors import ConfigError, DataError, RunExistsError
 from recsim_llm.scenarios import load_scenario, run, shipped_scenarios, suite_check, suite_probes, suite_table
 from recsim_llm.scenarios.suite import run_suite
-from recsim_llm.scenarios.suite_probes import Probe, ProbeMeasure
+from recsim_llm.scenarios.suite_probes import PROBES, Probe, ProbeMeasure, probe_scenario
+from recsim_llm.scenarios.suite_profiles import read_arms
 from recsim_llm.scenarios.suite_table import SCENARIOS, VERSION, SuiteScenario
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,7 +92,7 @@ def test_the_verb_writes_table_and_page_and_its_status_says_whether_all_holds(tm
     assert main(["suite", "--out", "out", "--processes", "1", "--json", "found.json"]) == 0
     shown = capsys.readouterr().out
     assert "holds: Popular films get more clicks." in shown
-    assert "1 finding of 1 scenarios: 1 hold, 0 do not hold, 0 not decided" in shown
+    assert "1 finding of 1 scenario: 1 hold, 0 do not hold, 0 not decided" in shown
     (row,) = csv.DictReader(io.StringIO(Path("out/suite.csv").read_text(encoding="utf-8")))
     assert (row["scenario"], row["answer"], row["seeds"], row["calls"]) == ("tiny.yaml", "holds", "5 6", "0")
     assert float(row["low"]) < float(row["mean"]) < float(row["high"])
@@ -148,6 +149,13 @@ def test_two_recommenders_are_told_apart_where_they_differ_and_one_is_the_same_a
     assert main(["suite", "--compare", *same, "--out", "same", "--processes", "1", "--scenarios", "pages"]) == 0
     assert "again against random: no difference is decided" in capsys.readouterr().out
     assert [one["verdict"] for one in json.loads(Path("same/suite.json").read_text())["compared"]] == ["the same"]
+
+
+def test_in_a_loop_recommenders_are_fitted_anew_but_for_those_that_learn_as_they_go():
+    (loop,) = (probe for probe in PROBES if probe.name == "loop")
+    arms = read_arms(["mf", "linucb", "{name: hourly, recommender: mf, retrain: 5}"])
+    fitted = [probe_scenario(loop, read_arms(["popularity"])[0], arm).recommenders for arm in arms]
+    assert [[arm.retrain for arm in pair] for pair in fitted] == [["day", "day"], ["day", None], ["day", 5]]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_another_scenario_seed_or_measure_raises_the_version():
     texts = {one.name: (shipped / f"{one.name}.yaml").read_text(encoding="utf-8") for one in SCENARIOS}
     scenarios = [[one.subset, without_words(yaml.safe_load(texts[one.name]))] for one in SCENARIOS]
     bases = [yaml.safe_load((shipped / f"{probe.base}.yaml").read_text(encoding="utf-8")) for probe in PROBES]
-    probes = [[*probe[:1], *probe[2:4], [measure[2:] for measure in probe.measures], dict(probe.arms)] for probe in PROBES]
+    probes = [[*probe[:1], *probe[2:4], [measure[2:] for measure in probe.measures], probe.fitted_daily] for probe in PROBES]
     assert digest([scenarios, bases, probes, SEEDS]) == KNOWN[VERSION]["definitions"], SAID
 
 
