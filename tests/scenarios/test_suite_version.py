@@ -15,8 +15,8 @@ from recsim_llm.scenarios.suite_table import SCENARIOS, VERSION
 # what is drawn in small worlds of several kinds.
 KNOWN = {
     1: {
-        "definitions": "",
-        "results": "",
+        "definitions": "4c407c001a0449345680694a50072f09682117c114135c4d90ed2973c4d673eb",
+        "results": "13074b04cbb434598d69c97e314f1cc871dde9a2d16d8f8c6a77ea8a0740fcf2",
     },
 }
 WORLDS = {
