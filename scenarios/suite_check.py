@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,9 @@ from typing import Any
 
 from recsim_llm.core.files import read_json
 from recsim_llm.errors import DataError
-from recsim_llm.scenarios.arm_settings import Arm
-from recsim_llm.scenarios.schema import load_scenario
 from recsim_llm.scenarios.suite import play_suite
 from recsim_llm.scenarios.suite_probes import PROBES, SEEDS
-from recsim_llm.scenarios.suite_profiles import BASELINE, make_row, profile_tasks
+from recsim_llm.scenarios.suite_profiles import BASELINE, make_row, profile_tasks, read_arms
 from recsim_llm.scenarios.suite_records import ProfiledMeasure, ProfileRow
 from recsim_llm.scenarios.suite_runs import Tell
 from recsim_llm.scenarios.suite_table import VERSION
@@ -78,7 +77,7 @@ def check_submission(path: Path, out: Path, *, processes: int, tell: Tell) -> di
         DataError: as ``read_submission``.
     """
     rows = read_submission(path)
-    arms = [_arm(row) for row in rows]
+    arms = [read_arms([json.dumps(row.recommender)])[0] for row in rows]
     probes = [probe for probe in PROBES if probe.name == _PLAYED_AGAIN]
     tasks = [profile_tasks(out, BASELINE, arm, probes, seeds=SEEDS[:1])[0] for arm in arms]
     found = play_suite(out, tasks, processes=processes, tell=tell)
@@ -88,11 +87,6 @@ def check_submission(path: Path, out: Path, *, processes: int, tell: Tell) -> di
         for one in _compared(row, make_row(BASELINE, arm, probes, [found[task.folder]]))
     ]
     return {"kind": "checked", "file": str(path), "checked": checked}
-
-
-def _arm(row: ProfileRow) -> Arm:
-    (arm,) = load_scenario("demo", {"recommenders": [row.recommender]}).recommenders
-    return arm
 
 
 def _check_means(measure: ProfiledMeasure, source: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from recsim_llm.errors import ConfigError
+from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.schema import load_scenario
 from recsim_llm.scenarios.suite import keep_suite, play_suite, seed_tasks
@@ -36,7 +37,8 @@ def read_arms(given: Sequence[str]) -> tuple[Arm, ...]:
             ``{name: varied, recommender: mmr, settings: {base: mf}}``.
 
     Raises:
-        ConfigError: one is none of these, or two have the same name.
+        ConfigError: one is none of these, is not there, does not take its settings, or two have the same name.
+        PlugInError: the code of one crashed.
     """
     arms = []
     for text in given:
@@ -46,7 +48,11 @@ def read_arms(given: Sequence[str]) -> tuple[Arm, ...]:
             raise ConfigError(
                 f"suite: got the recommender {text!r}, expected a name or settings in braces; mend them"
             ) from error
-    return load_scenario("demo", {"recommenders": arms}).recommenders
+    read = load_scenario("demo", {"recommenders": arms}).recommenders
+    for arm in read:
+        # Now, and not when most of the runs are done.
+        open_recommender(arm.recommender, arm.settings)
+    return read
 
 
 def profile_recommenders(
