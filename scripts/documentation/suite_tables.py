@@ -22,7 +22,7 @@ def _findings(content: dict[str, Any]) -> Iterator[str]:
     for scenario in content["scenarios"]:
         for place, finding in enumerate(scenario["findings"]):
             share = next(iter(finding["by_seed"].values()))["contrast"]["unit"] == "share"
-            mean = numbers.with_interval(numbers.read_estimate(finding["mean"]), share=share, sign=True)
+            mean = numbers.with_interval(numbers.read_estimate(finding["mean"]), share=share)
             seeds, pages = ", ".join(map(str, scenario["seeds"])), numbers.count(scenario["pages"])
             once = (f"`{scenario['name']}`", seeds, pages) if place == 0 else ("", "", "")
             yield f"| {once[0]} | {finding['claim']} | {finding['answer']} | {mean} | {once[1]} | {once[2]} |"
