@@ -44,7 +44,7 @@ SCENARIOS = (
     SuiteScenario("explanations-help-and-mislead", "words-on-pages", "conversational_recommenders"),
     SuiteScenario("word-of-mouth", "social", "social_contagion"),
     SuiteScenario("conversation", "conversation", "conversational_recommenders"),
-    SuiteScenario("changing-mind", "conversation", "conversational_recommenders"),
+    SuiteScenario("changing-mind", "conversation"),
     SuiteScenario("sycophantic-policy", "conversation"),
     SuiteScenario("hallucinated-items", "language-policies"),
     SuiteScenario("tools-against-ranker", "tools"),
