@@ -65,6 +65,10 @@ NOTEBOOKS = {
     "offline_rl": {"COUNT = 3000": "COUNT = 150", "STEPS = 2_000": "STEPS = 50"},
     "quickstart": {"agent.learn(120_000)": "agent.learn(5_000)", "np.arange(1000)": "np.arange(20)"},
     "social_contagion": {"(11, 12, 13), (0.0, 0.35, 0.7, 1.0), 1000": "(11,), (0.0, 0.7), 650"},
+    "suite": {
+        '["clickbait", "conversation"], 300, ["pages", "visits"]': '["conversation"], 40, ["pages"]',
+        ", 0.4, 0.8, 1.2)": ", 1.2)",
+    },
     "train_a_recommender": {"SEEDS = 5": "SEEDS = 1", "40_000": "1_000", "80_000": "1_000", "USERS = 100": "USERS = 20"},
 }
 
