@@ -28,8 +28,8 @@ class ProfileAttack(FrozenSettings):
     """Fake users whose profiles push some items: a profile injection attack.
 
     Every fake user gives the pushed items the most stars, and fills its profile with others to look like somebody. The
-    kinds are those of the literature (Lam & Riedl 2004, *Shilling recommender systems for fun and profit*; Mobasher et al. 2007,
-    *Toward trustworthy recommender systems*), but for ``plain``.
+    kinds are those of the literature (Lam & Riedl 2004, *Shilling recommender systems for fun and profit*; Mobasher et al.
+    2007, *Toward trustworthy recommender systems*), but for ``plain``.
     """
 
     items: ItemSelection

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SUSPICIOUS", "Screened"]
 
-SUSPICIOUS = {"similarity": 5.0, "language": 0.5}
+SUSPICIOUS = {"similarity": 2.5, "language": 0.5}
 """From which suspicion on a user is left out where nothing is said, by the kind of judge."""
 
 
@@ -55,7 +55,8 @@ class Screened(Wrapper):
         by: Literal["similarity", "language"] = "similarity"
         """Who judges: a statistic, or the language model of the role ``policy``, one call a user at each fit."""
         threshold: float | None = Field(default=None, gt=0)
-        """Suspicion from which on a user is left out: of ``similarity`` robust standard deviations, None for 5; of ``language``
+        """Suspicion from which on a user is left out: of ``similarity`` robust standard deviations, None for 2.5
+        (Leys et al. 2013); of ``language``
         the probability that the history is no person's, None for 0.5."""
 
     def __init__(self, settings: Settings | None = None) -> None:
