@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from recsim_llm.core.plain_values import refuse_flag
 from recsim_llm.dynamics.fake_profiles import ProfileAttack
+from recsim_llm.dynamics.poisoned_text import TextPoison
 
 __all__ = ["Arm", "read_arm"]
 
@@ -34,6 +35,8 @@ class Arm(BaseModel):
 
     attack: ProfileAttack | None = Field(default=None, exclude_if=lambda attack: attack is None)
     """Fake users among those that it learns from before the first page; None: nobody attacks it."""
+    poison: TextPoison | None = Field(default=None, exclude_if=lambda poison: poison is None)
+    """Words that it, and nobody else, reads of some items in the place of theirs; None: it reads the items' own."""
 
     @field_validator("retrain", mode="before")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.dynamics.fake_profiles import with_fakes
+from recsim_llm.dynamics.poisoned_text import with_poison
 from recsim_llm.errors import ConfigError
 from recsim_llm.scenarios.schema import Scenario
 
@@ -23,10 +24,14 @@ def attacked_stock(scenario: Scenario, name: str, catalog: Catalog, ratings: Rat
     Raises:
         ConfigError: the arm's attack does not fit the data.
     """
-    attack = next((arm.attack for arm in scenario.recommenders if arm.name == name), None)
-    if attack is None:
+    arm = next((arm for arm in scenario.recommenders if arm.name == name), None)
+    if arm is None:
         return catalog, ratings
     try:
-        return with_fakes(attack, catalog, ratings, seed=scenario.seed or 0)
+        if arm.poison is not None:
+            catalog = with_poison(arm.poison, catalog, seed=scenario.seed or 0)
+        if arm.attack is not None:
+            catalog, ratings = with_fakes(arm.attack, catalog, ratings, seed=scenario.seed or 0)
+        return catalog, ratings
     except ConfigError as error:
         raise ConfigError(f"recommender {name!r}, {error}") from error

@@ -17,8 +17,10 @@ from recsim_llm.core.ratings import Ratings
 from recsim_llm.dynamics.selection import ItemSelection
 from recsim_llm.errors import ConfigError
 
-__all__ = ["FIRST_FAKE", "ProfileAttack", "fake_ratings", "with_fakes"]
+__all__ = ["FIRST_FAKE", "AttackKind", "ProfileAttack", "fake_ratings", "with_fakes"]
 
+AttackKind = Literal["random", "average", "bandwagon", "segment", "plain"]
+"""What fake profiles are filled with."""
 FIRST_FAKE = 2**40
 """Lowest outside id of a fake user; no user of the data has one as high."""
 _EACH_ATTACK = 2**24
@@ -34,7 +36,7 @@ class ProfileAttack(FrozenSettings):
 
     items: ItemSelection
     """What is pushed."""
-    kind: Literal["random", "average", "bandwagon", "segment", "plain"] = "bandwagon"
+    kind: AttackKind = "bandwagon"
     """What profiles are filled with. ``random``: any items, with stars around the mean of all. ``average``: any items, with
     stars around each item's own mean. ``bandwagon``: half of it the items rated most, with the most stars, the rest as in
     ``random``. ``segment``: half of it the items rated most of those that share a genre with what is pushed, with the most

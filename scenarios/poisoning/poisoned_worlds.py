@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset, Ratings
-from recsim_llm.dynamics.fake_profiles import FIRST_FAKE, ProfileAttack, with_fakes
+from recsim_llm.dynamics.fake_profiles import FIRST_FAKE, AttackKind, ProfileAttack, with_fakes
 from recsim_llm.dynamics.selection import ItemSelection
 from recsim_llm.errors import DataError
 from recsim_llm.scenarios.poisoning.policy_check import POISONED, check_policy
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CURVE_AT", "KINDS", "Judge", "KindFinding", "Poisoning", "area_under_roc", "poison_worlds"]
 
-KINDS = ("random", "average", "bandwagon", "segment", "plain")
+KINDS: tuple[AttackKind, ...] = get_args(AttackKind)
 """The kinds of attack that are tried."""
 CURVE_AT = (0, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Of a ROC curve, the genuine users suspected, per mille, at which the fake ones caught are told."""
