@@ -66,7 +66,12 @@ NOTEBOOKS = {
     "language_users": {"EXAMPLES = 1500": "EXAMPLES = 130", "MEASURED = 2, 8, 12": "MEASURED = 1, 4, 4"},
     "offline_rl": {"COUNT = 3000": "COUNT = 150", "STEPS = 2_000": "STEPS = 50"},
     "quickstart": {"agent.learn(120_000)": "agent.learn(5_000)", "np.arange(1000)": "np.arange(20)"},
-    "realism": {"(1,), 200, 80": "(1,), 20, 20", '"users.count": 250': '"users.count": 60', "range(1, 11)": "range(1, 2)"},
+    "realism": {
+        "(1,), 200, 80": "(1,), 20, 20",
+        '"users.count": 250': '"users.count": 60',
+        "range(1, 11)": "range(1, 2)",
+        '"fictional"': '"fictional-100"',
+    },
     "social_contagion": {"(11, 12, 13), (0.0, 0.35, 0.7, 1.0), 1000": "(11,), (0.0, 0.7), 650"},
     "train_a_recommender": {"SEEDS = 5": "SEEDS = 1", "40_000": "1_000", "80_000": "1_000", "USERS = 100": "USERS = 20"},
     "write_a_scenario": {},
@@ -85,9 +90,15 @@ def test_every_notebook_is_run():
 
 def test_the_index_has_every_notebook_with_its_question_and_the_number_to_change():
     page = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| ([^|]+\?) \| \[`(\w+)`\]\(\.\./notebooks/\2\.ipynb\) \| [^|]+ \| `(\w+)`[^|]* \|$", page, re.MULTILINE)
+    rows = re.findall(
+        r"^\| ([^|]+\?) \| \[`(\w+)`\]\(\.\./notebooks/\2\.ipynb\) \| [^|]+ \| `(\w+)`[^|]* \|$", page, re.MULTILINE
+    )
     assert sorted(name for _, name, _ in rows) == sorted(NOTEBOOKS)
-    missing = [(name, number) for _, name, number in rows if not re.search(rf"^ *[^#\n]*\b{number}( =|: )", code_of(name), re.MULTILINE)]
+    missing = [
+        (name, number)
+        for _, name, number in rows
+        if not re.search(rf"^ *[^#\n]*\b{number}( =|: )", code_of(name), re.MULTILINE)
+    ]
     assert not missing, "numbers that the index names and the notebook does not set"
 
 
@@ -102,7 +113,8 @@ def test_a_notebook_imports_only_what_the_reference_tells(name):
     told = {"recsim_llm", *(module for page in pages for module in re.findall(r"^::: (\S+)$", page, re.MULTILINE))}
     asked = set(re.findall(r"^from (recsim_llm\S*) import", code_of(name), re.MULTILINE))
     rooms = {module for module in asked if importlib.util.find_spec(module).submodule_search_locations}
-    assert asked and asked - rooms <= told
+    assert asked
+    assert asked - rooms <= told
 
 
 @pytest.mark.slow
