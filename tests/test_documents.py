@@ -1,6 +1,7 @@
 """The documents: their Python runs, their commands exist, the notebook runs."""
 
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -56,26 +57,70 @@ def test_the_scenario_on_the_page_is_valid():
 # Outputs that are committed come from the long training; that everything runs is what is tested here.
 NOTEBOOKS = {
     "a_living_world": {"  count: 300": "  count: 100"},
-    "cold_start": {"= 31, 300, 700": "= 31, 100, 610"},
+    "ab_test": {},
+    "bring_your_own_recommender": {},
+    "bring_your_own_users": {},
+    "cold_start": {"NEWCOMERS = 700": "NEWCOMERS = 80", "= 31, 300": "= 31, 80"},
     "conversational_recommenders": {"TALKERS, READERS = 17, 300, 300": "TALKERS, READERS = 17, 40, 60"},
     "filter_bubble": {"USERS, DAYS = 17, 300, 30": "USERS, DAYS = 17, 60, 30"},
     "forget_a_user": {"SEED, USERS, FORGOTTEN = 17, 200, 24": "SEED, USERS, FORGOTTEN = 17, 60, 12"},
-    "how_real": {"(1,), 200, 80": "(1,), 50, 40", '"users.count": 250': '"users.count": 120'},
-    "language_users": {"MEASURED, EXAMPLES = 2, 8, 12, 1500": "MEASURED, EXAMPLES = 1, 4, 4, 130"},
+    "language_users": {"EXAMPLES = 1500": "EXAMPLES = 130", "MEASURED = 2, 8, 12": "MEASURED = 1, 4, 4"},
     "offline_rl": {"COUNT = 3000": "COUNT = 150", "STEPS = 2_000": "STEPS = 50"},
     "poisoning": {"(0.01, 0.02, 0.05, 0.1)": "(0.05,)", "29, 300, 60": "29, 150, 20"},
     "quickstart": {"agent.learn(120_000)": "agent.learn(5_000)", "np.arange(1000)": "np.arange(20)"},
+    "realism": {
+        "(1,), 200, 80": "(1,), 20, 20",
+        '"users.count": 250': '"users.count": 60',
+        "range(1, 11)": "range(1, 2)",
+        '"fictional"': '"fictional-100"',
+    },
     "social_contagion": {"(11, 12, 13), (0.0, 0.35, 0.7, 1.0), 1000": "(11,), (0.0, 0.7), 650"},
     "suite": {
         '["clickbait", "conversation"], 300, ["pages", "visits"]': '["conversation"], 40, ["pages"]',
         ", 0.4, 0.8, 1.2)": ", 1.2)",
     },
     "train_a_recommender": {"SEEDS = 5": "SEEDS = 1", "40_000": "1_000", "80_000": "1_000", "USERS = 100": "USERS = 20"},
+    "write_a_scenario": {},
 }
+
+
+def code_of(name):
+    """Return the code of a notebook."""
+    cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
 def test_every_notebook_is_run():
     assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == set(NOTEBOOKS)
+
+
+def test_the_index_has_every_notebook_with_its_question_and_the_number_to_change():
+    page = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| ([^|]+\?) \| \[`(\w+)`\]\(\.\./notebooks/\2\.ipynb\) \| [^|]+ \| `(\w+)`[^|]* \|$", page, re.MULTILINE
+    )
+    assert sorted(name for _, name, _ in rows) == sorted(NOTEBOOKS)
+    missing = [
+        (name, number)
+        for _, name, number in rows
+        if not re.search(rf"^ *[^#\n]*\b{number}( =|: )", code_of(name), re.MULTILINE)
+    ]
+    assert not missing, "numbers that the index names and the notebook does not set"
+
+
+def test_the_readme_links_every_notebook():
+    linked = re.findall(r"\]\(notebooks/(\w+)\.ipynb\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert sorted(set(linked)) == sorted(NOTEBOOKS)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_imports_only_what_the_reference_tells(name):
+    pages = (page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
+    told = {"recsim_llm", *(module for page in pages for module in re.findall(r"^::: (\S+)$", page, re.MULTILINE))}
+    asked = set(re.findall(r"^from (recsim_llm\S*) import", code_of(name), re.MULTILINE))
+    rooms = {module for module in asked if importlib.util.find_spec(module).submodule_search_locations}
+    assert asked
+    assert asked - rooms <= told
 
 
 @pytest.mark.slow

@@ -22,17 +22,7 @@ TOP_FILES = {
     "CITATION.cff": "CITATION.cff",
     "LICENSE": "LICENSE.txt",
     "examples/ppo_from_scratch.py": "examples/ppo_from_scratch.py",
-    "notebooks/a_living_world.ipynb": "notebooks/a_living_world.ipynb",
-    "notebooks/cold_start.ipynb": "notebooks/cold_start.ipynb",
-    "notebooks/conversational_recommenders.ipynb": "notebooks/conversational_recommenders.ipynb",
-    "notebooks/filter_bubble.ipynb": "notebooks/filter_bubble.ipynb",
-    "notebooks/forget_a_user.ipynb": "notebooks/forget_a_user.ipynb",
-    "notebooks/how_real.ipynb": "notebooks/how_real.ipynb",
-    "notebooks/offline_rl.ipynb": "notebooks/offline_rl.ipynb",
-    "notebooks/poisoning.ipynb": "notebooks/poisoning.ipynb",
-    "notebooks/quickstart.ipynb": "notebooks/quickstart.ipynb",
-    "notebooks/social_contagion.ipynb": "notebooks/social_contagion.ipynb",
-    "notebooks/train_a_recommender.ipynb": "notebooks/train_a_recommender.ipynb",
+    **{f"notebooks/{path.name}": f"notebooks/{path.name}" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))},
     "scripts/offline_rl_d3rlpy.py": "scripts/offline_rl_d3rlpy.py",
 }
 """Files outside ``docs/`` that documents link to: path in the repository, and in the site."""
