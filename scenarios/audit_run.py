@@ -45,7 +45,9 @@ class AuditRequest(StudyRequest):
     users: Literal["language", "choice", "cascade"] = "language"
     """``language``: users whom a model plays; ``choice``: fitted users, where the audit allows; ``cascade``: both, likewise."""
     policy: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of the language ranker that is audited, where a policy is; those not given keep their defaults."""
+    """Settings of the policy that is audited, where one is; those not given keep their defaults."""
+    recommender: str | None = None
+    """Name of that policy, where one of any kind can be audited; None for a language ranker."""
     n_users: int | None = None
     """Most users; None takes the audit's own number."""
 
@@ -86,32 +88,35 @@ def make_audit(
         dataset = open_dataset(request.data, **request.tables.model_dump())
         usual = kind.choice_users if request.users == "choice" else None
         users = request.n_users or usual or kind.users
-        if request.model is None:
+        if request.model is None and request.recommender is None:
             assert kind.choice is not None
             progress(f"{request.audit}: fitting and asking {users:,} {'user' if users == 1 else 'users'}")
             return _content(request, dataset, kind, kind.choice(dataset, request.seed, users))
         kind.check(dataset)
-        models = {"user": request.model, "policy": request.model}
+        models = {} if request.model is None else {"user": request.model, "policy": request.model}
         with Roles(models, calls=out / FILE_NAME, cache=request.cache, limits=limits_of(request.limits)) as roles:
-            confirm(_estimate(kind, users, roles, request.model))
+            if request.model is not None:
+                confirm(_estimate(kind, users, roles, request.model))
             progress(f"{request.audit}: asking about {users:,} {'user' if users == 1 else 'users'}")
             run = kind.run if request.users == "language" else kind.cascade
             assert run is not None
             asked = {"parameters": LanguageParameters.from_settings(request.parameters)} if request.parameters else {}
             ranked = {"policy": request.policy} if request.policy else {}
-            return _content(request, dataset, kind, run(roles, dataset, request.seed, users, **asked, **ranked))
+            named = {} if request.recommender is None else {"recommender": request.recommender}
+            return _content(request, dataset, kind, run(roles, dataset, request.seed, users, **asked, **ranked, **named))
 
 
 def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
     """Return how an audit was made, for the page."""
     verb = ["audit", request.audit, "--data", request.data, "--users", request.users]
-    options = {"--n-users": request.n_users, "--seed": request.seed}
+    options = {"--recommender": request.recommender, "--n-users": request.n_users, "--seed": request.seed}
     return made_facts(verb, options, request, licence=licence)
 
 
 def _content(request: AuditRequest, dataset: Dataset, kind: AuditKind, finding: Any) -> dict[str, Any]:
     rows = kind.rows(finding, dataset.feedback == "explicit")
-    played = kind.choice_name if request.model is None else request.model.name
+    model = kind.choice_name if request.model is None else request.model.name
+    played = model if request.recommender is None else request.recommender
     return {
         "audit": request.audit,
         "question": kind.question,
@@ -142,7 +147,9 @@ def _check(request: AuditRequest) -> AuditKind:
         name = next(iter(request.policy))
         got = f"--set policy.{name}: got a setting that audit {request.audit} would overlook"
         raise ConfigError(f"{got}, expected none; leave it out")
-    if request.users == "choice":
+    if request.recommender is not None:
+        _check_recommender(request, kind)
+    elif request.users == "choice":
         if kind.choice is None:
             able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.choice is not None)
             raise ConfigError(
@@ -157,6 +164,18 @@ def _check(request: AuditRequest) -> AuditKind:
     elif request.model is None:
         raise ConfigError("audit: got no model, expected --model provider/name, for instance scripted/genres")
     return kind
+
+
+def _check_recommender(request: AuditRequest, kind: AuditKind) -> None:
+    able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.any_policy)
+    if not kind.any_policy:
+        raise ConfigError(
+            f"--recommender: got one for audit {request.audit}, expected none; leave it out, recommenders can have {able}"
+        )
+    if request.users != "language":
+        raise ConfigError(
+            f"--recommender: got {request.users} users, expected no --users; it is the recommender that is audited"
+        )
 
 
 def _refuse_overlooked(request: AuditRequest, heeded: Sequence[str]) -> None:

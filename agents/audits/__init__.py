@@ -9,6 +9,7 @@ An audit of a model whose answers are a fixed function of the prompt may find ev
 interval (see ``recsim_llm.statistics.intervals``).
 """
 
+from recsim_llm.agents.audits.counterfactuals import AttributeFinding, Counterfactuals, counterfactual_fairness
 from recsim_llm.agents.audits.design import Finding
 from recsim_llm.agents.audits.injection import ATTACKS, Attack, AttackFinding, Injection, injection
 from recsim_llm.agents.audits.memorisation import Memorisation, memorisation
@@ -28,6 +29,8 @@ __all__ = [
     "Agreement",
     "Attack",
     "AttackFinding",
+    "AttributeFinding",
+    "Counterfactuals",
     "Finding",
     "Injection",
     "Memorisation",
@@ -40,6 +43,7 @@ __all__ = [
     "Sweep",
     "SweepCell",
     "Sycophancy",
+    "counterfactual_fairness",
     "injection",
     "memorisation",
     "ranking_bias",

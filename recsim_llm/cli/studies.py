@@ -163,6 +163,7 @@ def _audit_request(options: argparse.Namespace) -> Any:
         n_users=options.n_users,
         parameters=parameters,
         policy=policy,
+        recommender=options.recommender,
         tables=TableSettings.of(read_table_options(options)),
         cache=options.cache,
         limits=read_limits(options),

@@ -48,8 +48,8 @@ def audit_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "name",
-        help="slots, sycophancy, injection, memorisation, stability, strength, sweep, remembering, ranking, item-agents or "
-        "exploits; --list says more",
+        help="slots, sycophancy, injection, memorisation, stability, strength, sweep, remembering, ranking, fairness, "
+        "item-agents or exploits; --list says more",
     )
     parser.add_argument("--list", action=_ListAudits, nargs=0, help="say what each audit asks, and end")
     parser.add_argument(
@@ -64,6 +64,12 @@ def audit_parser(commands: Any) -> None:
         "(strength, sweep and exploits; of item-agents memories that count), or cascade users (exploits)",
     )
     model_options(parser)
+    parser.add_argument(
+        "--recommender",
+        metavar="NAME",
+        help="policy that fairness audits, any that reads profiles (default: language, with --model); its settings: "
+        "--set policy.KEY=VALUE",
+    )
     parser.add_argument("--n-users", metavar="N", type=int, help="most users (default: 30 to 60, by audit)")
     parser.add_argument("--seed", metavar="S", type=int, help="seed of users and items; drawn and shown if not given")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the audit (default: audits/NAME-TIME)")

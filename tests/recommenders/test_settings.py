@@ -50,6 +50,15 @@ OTHERS = {
     "calibrated": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "popularity-discounted": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "exposure-fair": {"base": "popularity", "strength": 0.1, "candidates": 9},
+    "group-fair": {
+        "base": "popularity",
+        "strength": 0.1,
+        "candidates": 9,
+        "field": "group",
+        "second": "mf",
+        "full_at": 0.3,
+        "least_pages": 5,
+    },
     "heeding": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "softmax": {"base": "mf", "temperature": 2, "slot_marginals": True, "base_settings": {"factors": 3}},
     "language": {
