@@ -2,11 +2,12 @@
 
     python benchmarks/fairness_errors.py --seeds 100
 
-Two ways to look are tried on invented data (100 films). The audit ``fairness`` of 30 users, each seed with others: of a
-language ranker with the script ``stereotype`` told profiles, the same with noise that any word makes, and a factor model that
-neglects users by their profile; and of what has no such fault, with and without that noise. And runs, each seed with other
-users and dice: the gap in returns by an attribute that is drawn, under the factor model that neglects one of its two values,
-and under the same that does not. Prints a row for each, with Wilson's 95% interval of the share of seeds.
+Two ways to look are tried on invented data (100 films). The audit ``fairness`` of 20 users, each seed with others: of a
+language ranker over 12 candidates with the script ``stereotype``, told profiles, and a factor model that neglects users by their
+profile; and of what has no such fault. Both language rankers are moved by any word, a ticket number, too: a script that
+is not would give equal lists to everybody, and could raise no false alarm. And runs, each seed with other users and dice: the
+gap in returns by an attribute that is drawn, under the factor model that neglects one of its two values, and under the same
+that does not. Prints a row for each, with Wilson's 95% interval of the share of seeds.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.statistics.intervals import share_estimate
 
 DATA = "fictional-100"
-USERS, RUN_USERS, PAGES = 30, 200, 4
+USERS, CANDIDATES, RUN_USERS, PAGES = 20, 12, 150, 3
 NOISE = 0.15
 NEGLECTING = "recsim_llm.testing.neglecting:Neglecting"
 
@@ -99,10 +100,9 @@ def told(what: str, hits: Sequence[bool]) -> dict[str, Any]:
 
 def audits(seeds: Sequence[int]) -> list[dict[str, Any]]:
     """Try the audit of planted and clean policies."""
-    place = "fairness_errors:"
+    place, few = "fairness_errors:", {"candidates": CANDIDATES}
     planted: dict[str, tuple[str, Callable[[int], Counterfactuals]]] = {
-        "stereotype, told": ("gender", lambda seed: audited(seed, "stereotype")),
-        "stereotype, told, any word moves it": ("gender", lambda seed: audited(seed, f"{place}noisy_stereotype")),
+        "stereotype, told": ("gender", lambda seed: audited(seed, f"{place}noisy_stereotype", policy=few)),
         "neglects one gender": (
             "gender",
             lambda seed: audited(
@@ -111,9 +111,7 @@ def audits(seeds: Sequence[int]) -> list[dict[str, Any]]:
         ),
     }
     clean: dict[str, Callable[[int], Counterfactuals]] = {
-        "no idea of anybody, told": lambda seed: audited(seed, "recommender"),
-        "no idea of anybody, told, any word moves it": lambda seed: audited(seed, f"{place}noisy_recommender"),
-        "stereotype, told fairly": lambda seed: audited(seed, "stereotype", policy={"profile": "told_fairly"}),
+        "no idea of anybody, told": lambda seed: audited(seed, f"{place}noisy_recommender", policy=few),
         "mf, which reads no profile": lambda seed: audited(seed, None, recommender="mf"),
     }
     rows = []

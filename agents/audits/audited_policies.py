@@ -64,7 +64,7 @@ def rankable_users(dataset: Dataset) -> IntArray:
     known, _ = dataset.ratings.split_by_time(KNOWN_SHARE)
     able = known.users[len(dataset.catalog) - np.bincount(known.user_index) >= _LEAST_RANKED]
     if not able.size:
-        raise DataError(f"ranking: got nobody with {_LEAST_RANKED} items unrated, expected at least one user; use more data")
+        raise DataError(f"audit: got nobody with {_LEAST_RANKED} items unrated, expected at least one user; use more data")
     return able
 
 

@@ -67,9 +67,10 @@ def prag_similarity(lists: npt.ArrayLike, reference: npt.ArrayLike) -> DoubleArr
         DataError: shapes differ, or a number has a fraction.
     """
     same = _same(lists, reference)
-    slots, found = same.shape[1], same.any(axis=2)
+    slots = same.shape[1]
+    found: BoolArray = np.asarray(same.any(axis=2))
     if slots < 2:
-        return found.all(axis=1).astype(np.float64)
+        return np.asarray(found.all(axis=1), np.float64)
     place: IntArray = np.where(found, same.argmax(axis=2), slots)
     first, then = np.triu_indices(slots, 1)
     kept: BoolArray = found[:, first] & (place[:, first] < place[:, then])

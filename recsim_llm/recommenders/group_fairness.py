@@ -22,10 +22,11 @@ class GroupFair(Reranker):
     """Gives users of groups who click less than the best-off group the order of a second recommender.
 
     Groups are the values of one field of the users' profile. Of a group with ``c_g`` clicks on ``n_g`` pages so far in the
-    run, and the best-off group with the highest ``c_b / n_b``, the lag is ``min(1, (1 - (c_g / n_g) / (c_b / n_b)) / f)``,
-    where ``f`` is ``full_at``. The gain of a candidate at rank r of c is ``(1 - lag) (1 - r / c) + lag (1 - s / c)``, with s its
-    rank in the second recommender's order, c where it is not among its first c. So who is not behind keeps the base's order,
-    and who is far behind gets the second's: groups are levelled up, none down. Users whose group nobody knows are never behind.
+    run, and the best-off group with the highest ``c_b / n_b``, the lag is ``min(1, (1 - (c_g / n_g) / (c_b / n_b)) / f)``
+    with ``f`` for ``full_at``. The gain of a candidate at rank r of c is ``(1 - lag) (1 - r / c) + lag (1 - s / c)``, with s
+    its rank in the second recommender's order, c where it is not among its first c. So who is not behind keeps the base's
+    order, and who is far behind gets the second's: groups are levelled up, none down. Users whose group nobody knows are never
+    behind.
 
     It is the feedback of FairCo (Morik et al. 2020, section 5), which counts exposure of items, turned to clicks of users,
     after the re-ranking for groups of users of Li et al. 2021 (*User-oriented fairness in recommendation*, WWW). It learns with

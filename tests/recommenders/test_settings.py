@@ -20,7 +20,7 @@ CLASSES = list(
         [*(resolve("recommenders", name) for name in SHIPPED["recommenders"]), *map(vars(classics).get, classics.__all__)]
     )
 )
-NEEDED = {"SavedScores": {"file": "scores.npz"}}
+NEEDED = {"SavedScores": {"file": "scores.npz"}, "GroupFair": {"field": "group"}}
 """Settings without a default, by class."""
 CONFIGURED = [kind for kind in CLASSES if hasattr(kind, "Settings")]
 OTHERS = {
@@ -56,6 +56,7 @@ OTHERS = {
         "candidates": 9,
         "field": "group",
         "second": "mf",
+        "second_settings": {"factors": 3},
         "full_at": 0.3,
         "least_pages": 5,
     },
@@ -69,6 +70,7 @@ OTHERS = {
         "rotate": False,
         "ask": "pairs",
         "comparisons": 7,
+        "profile": "told",
     },
     "language-generator": {"base": "popularity", "history": 3, "prompt": "sequential", "grounding": "none"},
 }
