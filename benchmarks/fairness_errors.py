@@ -3,8 +3,8 @@
     python benchmarks/fairness_errors.py --seeds 100
 
 Two ways to look are tried on invented data (100 films). The audit ``fairness`` of 20 users, each seed with others: of a
-language ranker over 12 candidates with the script ``stereotype``, told profiles, and a factor model that neglects users by their
-profile; and of what has no such fault. Both language rankers are moved by any word, a ticket number, too: a script that
+language ranker over 12 candidates with the script ``stereotype``, told profiles, and a factor model that neglects users by
+their profile; and of what has no such fault. Both language rankers are moved by any word, a ticket number, too: a script that
 is not would give equal lists to everybody, and could raise no false alarm. And runs, each seed with other users and dice: the
 gap in returns by an attribute that is drawn, under the factor model that neglects one of its two values, and under the same
 that does not. Prints a row for each, with Wilson's 95% interval of the share of seeds.

@@ -10,7 +10,7 @@ from recsim_llm.scenarios import load_scenario, run
 SEEDS = (71, 72)
 TOLD, *_, CURED = load_scenario("fairness").model_dump(mode="json")["recommenders"]
 OTHERS = [{"name": name, "recommender": "mf"} for name in ("untold", "told fairly")]
-FEW = {"users.count": 40, "max_pages": 3}
+FEW = {"users.count": 24, "max_pages": 2}
 OPPOSITES = {
     "it has no idea of anybody": (
         "fairness",
@@ -20,7 +20,7 @@ OPPOSITES = {
     "the cure serves everybody at random": (
         "fairness",
         FEW | {"recommenders": [TOLD, *OTHERS, {"name": "re-ranked", "recommender": "random"}]},
-        {"the-north-pays-little"},
+        {"the-city-pays-little"},
     ),
 }
 NEGLECTS = {
