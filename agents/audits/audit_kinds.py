@@ -216,16 +216,6 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             check=rankable_users,
             of_policy=True,
         ),
-        "fairness": AuditKind(
-            question="as a recommender, does it recommend something else to the same user of another gender, age or country?",
-            users=30,
-            asks=LISTS,
-            page_size=RANKED,
-            run=audit_fairness,
-            check=rankable_users,
-            of_policy=True,
-            any_policy=True,
-        ),
         "item-agents": AuditKind(
             question="do items that remember who took and who refused them help to foretell choices?",
             users=20,
@@ -239,6 +229,16 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             choice=counted_item_agents,
             choice_users=_EVERYBODY,
             choice_name="memories that count",
+        ),
+        "fairness": AuditKind(
+            question="as a recommender, does it recommend something else to the same user of another gender, age or country?",
+            users=30,
+            asks=LISTS,
+            page_size=RANKED,
+            run=audit_fairness,
+            check=rankable_users,
+            of_policy=True,
+            any_policy=True,
         ),
     }
 )

@@ -48,8 +48,8 @@ def audit_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "name",
-        help="slots, sycophancy, injection, memorisation, stability, strength, sweep, remembering, ranking, fairness, "
-        "item-agents or exploits; --list says more",
+        help="slots, sycophancy, injection, memorisation, stability, strength, sweep, remembering, ranking, item-agents, "
+        "fairness or exploits; --list says more",
     )
     parser.add_argument("--list", action=_ListAudits, nargs=0, help="say what each audit asks, and end")
     parser.add_argument(

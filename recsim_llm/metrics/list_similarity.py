@@ -24,7 +24,7 @@ def jaccard_similarity(lists: npt.ArrayLike, reference: npt.ArrayLike) -> Double
         reference: whole numbers [u, k], the lists that they are compared with.
 
     Raises:
-        DataError: shapes differ, or a number has a fraction.
+        DataError: shapes differ, or a number is negative or has a fraction.
     """
     same = _same(lists, reference)
     shared, slots = same.any(axis=2).sum(axis=1), same.shape[1]
@@ -43,7 +43,7 @@ def serp_similarity(lists: npt.ArrayLike, reference: npt.ArrayLike) -> DoubleArr
         reference: whole numbers [u, k].
 
     Raises:
-        DataError: shapes differ, or a number has a fraction.
+        DataError: shapes differ, or a number is negative or has a fraction.
     """
     same = _same(lists, reference)
     slots = same.shape[1]
@@ -64,7 +64,7 @@ def prag_similarity(lists: npt.ArrayLike, reference: npt.ArrayLike) -> DoubleArr
         reference: whole numbers [u, k].
 
     Raises:
-        DataError: shapes differ, or a number has a fraction.
+        DataError: shapes differ, or a number is negative or has a fraction.
     """
     same = _same(lists, reference)
     slots = same.shape[1]
@@ -79,7 +79,7 @@ def prag_similarity(lists: npt.ArrayLike, reference: npt.ArrayLike) -> DoubleArr
 
 def _same(lists: npt.ArrayLike, reference: npt.ArrayLike) -> BoolArray:
     """Return bool [u, k, k]: which item of a list is which of the reference."""
-    ours = as_whole_numbers("lists", lists, ("users", "slots"))
-    theirs = as_whole_numbers("reference", reference, ours.shape)
+    ours = as_whole_numbers("lists", lists, ("users", "slots"), least=0)
+    theirs = as_whole_numbers("reference", reference, ours.shape, least=0)
     same: BoolArray = ours[:, :, None] == theirs[:, None, :]
     return same

@@ -43,8 +43,10 @@ def test_each_expectation_is_judged_by_seeds_that_chose_nothing_and_has_an_oppos
     check_expectation("fairness", SEEDS, OPPOSITES)
 
 
-def test_what_it_expects_holds(tmp_path):
-    assert set(answers("fairness", tmp_path / "run", {"seed": SEEDS[0], "users.count": 100}).values()) == {"holds"}
+def test_what_it_expects_is_not_refuted_with_fewer_users(tmp_path):
+    found = answers("fairness", tmp_path / "run", {"seed": SEEDS[0], "users.count": 100})
+    assert "holds" in found.values()
+    assert "does not hold" not in found.values()
 
 
 @pytest.mark.parametrize(("name", "changes", "lost"), OPPOSITES.values(), ids=OPPOSITES)
