@@ -13,6 +13,7 @@ from recsim_llm.agents.audits.spread import spread_index
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.pages import Requests
 from recsim_llm.errors import ConfigError, ModelReplyError
+from recsim_llm.numerics.ranking import mean_ranks
 from recsim_llm.recommenders.language.judging import Way
 from recsim_llm.recommenders.language.ranker import Judgements, LanguageRanker
 from recsim_llm.statistics.intervals import Estimate, mean_estimate, share_estimate
@@ -198,9 +199,7 @@ def _by_place(values: DoubleArray, place: npt.NDArray[np.int64]) -> DoubleArray:
 
 def _rank_correlations(one: DoubleArray, other: DoubleArray) -> Estimate:
     """Estimate the mean over users of rank correlations; users to whom all candidates are alike are left out."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(values, axis=1) for values in (one, other)]
+    ranks = [np.apply_along_axis(mean_ranks, 1, values) for values in (one, other)]
     left, right = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
     size = np.sqrt((left * left).sum(axis=1) * (right * right).sum(axis=1))
     able = size > 0

@@ -16,6 +16,7 @@ from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
+from recsim_llm.numerics.ranking import mean_ranks
 from recsim_llm.population.personas import Population
 from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estimate
 
@@ -111,12 +112,10 @@ def _centred(values: npt.NDArray[np.floating]) -> DoubleArray:
 
 
 def _rank_correlation(one: DoubleArray, other: DoubleArray) -> Estimate:
-    from scipy.stats import rankdata
-
     users = len(one)
     if users < 4 or np.ptp(one) == 0 or np.ptp(other) <= 1e-9:
         return Estimate(value=None, users=users)
-    value = float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
+    value = float(np.corrcoef(mean_ranks(one), mean_ranks(other))[0, 1])
     if abs(value) >= 1 - 1e-12:
         return Estimate(value=value, users=users)
     reach = 1.959964 * math.sqrt(1.06 / (users - 3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ProductRanking", "rank_within", "repeated_slots", "top_k"]
+__all__ = ["ProductRanking", "mean_ranks", "rank_within", "repeated_slots", "top_k"]
 
 _DEPTH = 32
 _CHUNK = 1_000_000
@@ -48,6 +48,22 @@ def top_k(scores: npt.NDArray[np.floating], k: int) -> npt.NDArray[np.int64]:
     if tied.any():
         chosen[tied] = _select(scores[tied], None, k)
     return chosen
+
+
+def mean_ranks(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the ranks of values from 1, lowest first; equal ones get the mean of theirs.
+
+    They are those of ``scipy.stats.rankdata``, whose module takes half a second to import.
+
+    Args:
+        values: [n] without NaN.
+
+    Returns:
+        float64 [n].
+    """
+    _, place, count = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
+    ranks: npt.NDArray[np.float64] = (np.cumsum(count) - (count - 1) / 2)[place]
+    return ranks
 
 
 class ProductRanking:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import DataError
+from recsim_llm.numerics.ranking import mean_ranks
 from recsim_llm.population.personas import TRAITS, Population
 
 __all__ = ["population_from_ratings"]
@@ -50,7 +50,7 @@ def population_from_ratings(
     by_genre = [np.bincount(user[has[item]], minlength=len(mean)) for has in catalog.genres.T]
     mentions = np.array(by_genre, np.int64).reshape(-1, len(mean)).T
     # From SciPy 1.18 on, ranks have the type of what is ranked, and float32 would cost digits.
-    percentile = (rankdata(catalog.popularity.astype(np.float64)) - 0.5) / len(catalog)
+    percentile = (mean_ranks(catalog.popularity) - 0.5) / len(catalog)
     columns: dict[str, npt.NDArray[np.number]] = {
         "activity": np.bincount(user),
         "conformity": _conformity(user, item, stars),

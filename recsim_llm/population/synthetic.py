@@ -15,13 +15,13 @@ from uuid import uuid4
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
 
 from recsim_llm.core.array_files import read_arrays
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray, TextArray
 from recsim_llm.core.files import parse_json
 from recsim_llm.core.keyed import uniform, words
 from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.numerics.ranking import mean_ranks
 from recsim_llm.population.personas import TRAITS, Population
 
 __all__ = ["JointDistribution", "fit_joint_distribution"]
@@ -166,7 +166,7 @@ def _normal_scores(column: FloatArray) -> DoubleArray:
     """Return float64 [u]: normal scores with mean 0 and variance 1, or zeros where the column does not vary."""
     if column.min() == column.max():
         return np.zeros(len(column))
-    score: DoubleArray = ndtri((rankdata(column.astype(np.float64)) - 0.5) / len(column))
+    score: DoubleArray = ndtri((mean_ranks(column) - 0.5) / len(column))
     score -= score.mean()
     score /= np.sqrt((score**2).mean())
     return score

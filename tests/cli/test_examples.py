@@ -22,7 +22,7 @@ def examples():
 EXAMPLES = examples()
 ELSEWHERE = {"fit", "realism", "tune", "warm", "watch"}
 """Verbs that take long, or until somebody ends them, and whose tests run them on the same data."""
-SMALLER = {"compare": ["--n-users", "40", "--pilot", "20"], "audit": ["--n-users", "6"]}
+SMALLER = {"compare": ["--n-users", "40", "--pilot", "20"], "audit": ["--n-users", "6"], "train": ["--steps", "2000"]}
 
 
 @pytest.mark.parametrize(("verb", "arguments"), EXAMPLES, ids=lambda value: value if isinstance(value, str) else "")
@@ -56,5 +56,6 @@ def test_the_commands_of_the_guides_to_audits_and_estimates_work(tmp_path, monke
         assert commands
         for command in commands:
             verb, *rest = shlex.split(command)
-            if "openai/gpt-4.1-mini" not in rest:
+            # What a policy that learns its attack finds has tests of its own, which take as long as all else here.
+            if "openai/gpt-4.1-mini" not in rest and "exploits" not in rest:
                 assert main([verb, *rest, *smaller.get(verb, [])]) == 0, (command, capsys.readouterr().err)

@@ -83,7 +83,7 @@ def test_every_verb_takes_small_data_or_says_in_one_line_what_is_missing(name, c
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_every_verb_takes_drawn_data_or_says_in_one_line_what_is_missing(seed, command, tmp_path):
     data = write_small_table(tmp_path / "data", draw_table(seed), seed)
     names = random.Random(seed).choice(["random,popularity", "random,mf,item-knn", "popularity,oracle", "softmax,random"])

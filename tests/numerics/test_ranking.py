@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import rankdata
 
-from recsim_llm.numerics.ranking import ProductRanking, repeated_slots, top_k
+from recsim_llm.numerics.ranking import ProductRanking, mean_ranks, repeated_slots, top_k
 
 
 def reference(scores, k):
@@ -121,3 +122,8 @@ def test_repeated_slots_are_those_whose_item_stands_before_them(item_index):
         np.testing.assert_array_equal(wide, np.pad(expected, ((0, 0), (0, 64))))
     else:
         assert wide is None
+
+
+@given(arrays(np.float64, st.integers(0, 30), elements=st.integers(-4, 4).map(lambda number: number / 2)))
+def test_ranks_are_those_of_scipy(values):
+    np.testing.assert_array_equal(mean_ranks(values), rankdata(values))

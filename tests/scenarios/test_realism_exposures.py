@@ -11,10 +11,11 @@ import pytest
 from chosen_ratings import plant
 from planted_sessions import PlantedUsers, planted_log
 from real_data import shared_folder
+from small_tables import GENRES, SmallTable, write_small_table
 
 from recsim_llm.cli.main import main
 from recsim_llm.core.exposures import Exposures
-from recsim_llm.data import fictional
+from recsim_llm.data import fictional, open_dataset
 from recsim_llm.population.personas import TRAITS, Population
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.card_browsers import behaving_choice_world, world_browsers
@@ -146,25 +147,14 @@ def choice_people(dataset):
 
 @pytest.mark.slow
 def test_choice_users_are_put_before_the_pages_of_their_own_log(tmp_path):
-    path = write(own_log(fictional.load(n_users=30)), tmp_path / "log.parquet")
-    asked = [
-        "realism",
-        "--data",
-        "fictional",
-        "--n-users",
-        "30",
-        "--exposures",
-        str(path),
-        "--seeds",
-        "1",
-        "--seed",
-        "1",
-        "--quiet",
-    ]
+    data = write_small_table(tmp_path / "data", SmallTable(60, 80, genres=GENRES[2]))
+    path = write(own_log(open_dataset(str(data))), tmp_path / "log.parquet")
+    asked = ["realism", "--data", str(data), "--exposures", str(path), "--seeds", "1", "--seed", "1", "--quiet"]
     assert main([*asked, "--out", str(tmp_path / "card")]) == 0
     card = made(tmp_path / "card")
     assert [line["number"] for line in card["lines"]] == list(range(1, 14))
-    assert [line["number"] for line in card["lines"] if line["not_assessed"]] == []
+    # Nobody has ratings enough for pages of held-out favourites.
+    assert [line["number"] for line in card["lines"] if line["not_assessed"]] == [1, 2, 8]
     assert card["behaviour"]["headlines"][0]["value"] is not None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.numerics.ranking import mean_ranks
 from recsim_llm.realism.line import Better, Line, not_assessed
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums, ratio_statistic
 from recsim_llm.realism.trials import CardSettings, HeldOutStars, Trial, counted_users
@@ -85,7 +85,7 @@ def _spearman(trial: Trial, row: str) -> Statistic:
     counts = np.bincount(stars.user_index, minlength=trial.held.users)
     for rows in np.split(order, np.cumsum(counts)[:-1]):
         if len(rows) >= LEAST_ROWS and np.ptp(stars.rating[rows]) > 0:
-            left, right = (rankdata(given[rows].astype(np.float64)) for given in (stars.rating, stars.forecasts[row].mean))
+            left, right = (mean_ranks(given[rows]) for given in (stars.rating, stars.forecasts[row].mean))
             if np.ptp(right) == 0:
                 # Constant within one user only: no order is no correlation; constant for all is undefined, see below.
                 values[stars.user_index[rows[0]]] = np.nan
