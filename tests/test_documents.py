@@ -58,7 +58,6 @@ NOTEBOOKS = {
     "a_living_world": {"  count: 300": "  count: 100"},
     "cold_start": {"= 31, 300, 700": "= 31, 100, 610"},
     "conversational_recommenders": {"TALKERS, READERS = 17, 300, 300": "TALKERS, READERS = 17, 40, 60"},
-    "fairness": {"SEED, ASKED, USERS = 51, 10, 150": "SEED, ASKED, USERS = 51, 3, 30"},
     "filter_bubble": {"USERS, DAYS = 17, 300, 30": "USERS, DAYS = 17, 60, 30"},
     "how_real": {"(1,), 200, 80": "(1,), 50, 40", '"users.count": 250': '"users.count": 120'},
     "language_users": {"MEASURED, EXAMPLES = 2, 8, 12, 1500": "MEASURED, EXAMPLES = 1, 4, 4, 130"},

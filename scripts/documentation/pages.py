@@ -25,7 +25,6 @@ TOP_FILES = {
     "notebooks/a_living_world.ipynb": "notebooks/a_living_world.ipynb",
     "notebooks/cold_start.ipynb": "notebooks/cold_start.ipynb",
     "notebooks/conversational_recommenders.ipynb": "notebooks/conversational_recommenders.ipynb",
-    "notebooks/fairness.ipynb": "notebooks/fairness.ipynb",
     "notebooks/filter_bubble.ipynb": "notebooks/filter_bubble.ipynb",
     "notebooks/how_real.ipynb": "notebooks/how_real.ipynb",
     "notebooks/offline_rl.ipynb": "notebooks/offline_rl.ipynb",
