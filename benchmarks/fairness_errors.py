@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.agents.audits.audit_rows import finding_rows
-from recsim_llm.agents.audits.audited_policies import audit_fairness
+from recsim_llm.agents.audits.audited_policies import audit_fairness, audit_recommender_fairness
 from recsim_llm.agents.audits.counterfactuals import Counterfactuals
 from recsim_llm.data import open_dataset
 from recsim_llm.language.backends.prompt_lines import slot_of, yes
@@ -34,6 +34,7 @@ from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.providers import Roles
 from recsim_llm.metrics import measure_run
 from recsim_llm.population.sensitive_attributes import SENSITIVE_ATTRIBUTES
+from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.statistics.intervals import share_estimate
 
@@ -54,11 +55,15 @@ noisy_stereotype = partial(noisy, SHIPPED_SCRIPTS["stereotype"])
 noisy_recommender = partial(noisy, SHIPPED_SCRIPTS["recommender"])
 
 
-def audited(seed: int, model: str | None, **asked: Any) -> Counterfactuals:
-    """Return what the audit finds of one seed."""
-    models = {} if model is None else {"policy": ModelSettings(name=f"scripted/{model}")}
-    with Roles(models) as roles:
-        return audit_fairness(roles, open_dataset(DATA), seed, USERS, **asked)
+def audited(seed: int, model: str) -> Counterfactuals:
+    """Return what the audit finds of a language ranker, of one seed."""
+    with Roles({"policy": ModelSettings(name=f"scripted/fairness_errors:{model}")}) as roles:
+        return audit_fairness(roles, open_dataset(DATA), seed, USERS, policy={"candidates": CANDIDATES})
+
+
+def audited_alone(seed: int, recommender: str, **settings: Any) -> Counterfactuals:
+    """Return what the audit finds of a recommender without a model, of one seed."""
+    return audit_recommender_fairness(partial(open_recommender, recommender, settings), open_dataset(DATA), seed, USERS)
 
 
 def beyond(found: Counterfactuals) -> set[str]:
@@ -100,19 +105,16 @@ def told(what: str, hits: Sequence[bool]) -> dict[str, Any]:
 
 def audits(seeds: Sequence[int]) -> list[dict[str, Any]]:
     """Try the audit of planted and clean policies."""
-    place, few = "fairness_errors:", {"candidates": CANDIDATES}
     planted: dict[str, tuple[str, Callable[[int], Counterfactuals]]] = {
-        "stereotype, told": ("gender", lambda seed: audited(seed, f"{place}noisy_stereotype", policy=few)),
+        "stereotype, told": ("gender", lambda seed: audited(seed, "noisy_stereotype")),
         "neglects one gender": (
             "gender",
-            lambda seed: audited(
-                seed, None, recommender=NEGLECTING, policy={"field": "gender", "value": "female", "base": "mf"}
-            ),
+            lambda seed: audited_alone(seed, NEGLECTING, field="gender", value="female", base="mf"),
         ),
     }
     clean: dict[str, Callable[[int], Counterfactuals]] = {
-        "no idea of anybody, told": lambda seed: audited(seed, f"{place}noisy_recommender", policy=few),
-        "mf, which reads no profile": lambda seed: audited(seed, None, recommender="mf"),
+        "no idea of anybody, told": lambda seed: audited(seed, "noisy_recommender"),
+        "mf, which reads no profile": lambda seed: audited_alone(seed, "mf"),
     }
     rows = []
     for name, (attribute, find) in planted.items():

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from recsim_llm.agents.audits.audit_kinds import AUDITS, AuditKind
+from recsim_llm.agents.audits.policy_audits import POLICY_AUDITS
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.prompt_budget import usual_tokens
 from recsim_llm.core.ratings import Dataset
@@ -19,8 +20,12 @@ from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.calls_file import FILE_NAME
+from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.language.providers import Roles
 from recsim_llm.log.locks import lock_folder
+from recsim_llm.recommenders.base import Recommender
+from recsim_llm.recommenders.by_name import open_recommender
+from recsim_llm.recommenders.hooks import AsksModel, Truth, give_hooks
 from recsim_llm.report.audit_page import AUDIT_FILE
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
 from recsim_llm.scenarios.exploits.exploit_audit import EXPLOITS
@@ -28,7 +33,7 @@ from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, made_fa
 
 __all__ = ["EVERY_AUDIT", "AuditRequest", "make_audit"]
 
-EVERY_AUDIT: Mapping[str, AuditKind] = MappingProxyType({**AUDITS, "exploits": EXPLOITS})
+EVERY_AUDIT: Mapping[str, AuditKind] = MappingProxyType({**AUDITS, **POLICY_AUDITS, "exploits": EXPLOITS})
 """What ``recsim-llm audit`` can run, by name."""
 
 _TEXT_TOKENS = 160
@@ -45,9 +50,9 @@ class AuditRequest(StudyRequest):
     users: Literal["language", "choice", "cascade"] = "language"
     """``language``: users whom a model plays; ``choice``: fitted users, where the audit allows; ``cascade``: both, likewise."""
     policy: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of the policy that is audited, where one is; those not given keep their defaults."""
+    """Settings of the recommender or language ranker that is audited, where one is; those not given keep their defaults."""
     recommender: str | None = None
-    """Name of that policy, where one of any kind can be audited; None for a language ranker."""
+    """Recommender that is audited, where the audit is of any: as for ``open_recommender``."""
     n_users: int | None = None
     """Most users; None takes the audit's own number."""
 
@@ -88,35 +93,64 @@ def make_audit(
         dataset = open_dataset(request.data, **request.tables.model_dump())
         usual = kind.choice_users if request.users == "choice" else None
         users = request.n_users or usual or kind.users
-        if request.model is None and request.recommender is None:
+        counted = f"{users:,} {'user' if users == 1 else 'users'}"
+        if request.model is None:
+            progress(f"{request.audit}: fitting and asking {counted}")
+            if kind.recommender is not None and request.recommender is not None:
+                return _content(request, dataset, kind, _of_recommender(request, kind, dataset, users, roles=None))
             assert kind.choice is not None
-            progress(f"{request.audit}: fitting and asking {users:,} {'user' if users == 1 else 'users'}")
             return _content(request, dataset, kind, kind.choice(dataset, request.seed, users))
         kind.check(dataset)
-        models = {} if request.model is None else {"user": request.model, "policy": request.model}
+        models = {"user": request.model, "policy": request.model}
         with Roles(models, calls=out / FILE_NAME, cache=request.cache, limits=limits_of(request.limits)) as roles:
-            if request.model is not None:
-                confirm(_estimate(kind, users, roles, request.model))
-            progress(f"{request.audit}: asking about {users:,} {'user' if users == 1 else 'users'}")
+            confirm(_estimate(kind, users, roles, request.model))
+            progress(f"{request.audit}: asking about {counted}")
+            if kind.recommender is not None and request.recommender is not None:
+                return _content(request, dataset, kind, _of_recommender(request, kind, dataset, users, roles=roles))
             run = kind.run if request.users == "language" else kind.cascade
             assert run is not None
             asked = {"parameters": LanguageParameters.from_settings(request.parameters)} if request.parameters else {}
             ranked = {"policy": request.policy} if request.policy else {}
-            named = {} if request.recommender is None else {"recommender": request.recommender}
-            return _content(request, dataset, kind, run(roles, dataset, request.seed, users, **asked, **ranked, **named))
+            return _content(request, dataset, kind, run(roles, dataset, request.seed, users, **asked, **ranked))
+
+
+def _of_recommender(request: AuditRequest, kind: AuditKind, dataset: Dataset, users: int, *, roles: Roles | None) -> Any:
+    """Audit the recommender that is named, with the data's own ids and a language model where it asks for them."""
+    assert request.recommender is not None
+    assert kind.recommender is not None
+    name, settings = request.recommender, request.policy
+    got = f"audit {request.audit}: got {name!r}, which"
+
+    def no_truth() -> Truth:
+        raise ConfigError(f"{got} knows the hidden side of a world, expected a recommender that learns from ratings")
+
+    def model() -> LanguageModel:
+        if roles is None:
+            raise ConfigError(f"{got} asks a language model, expected --model provider/name with it")
+        return roles.role("policy")
+
+    def make() -> Recommender:
+        made = open_recommender(name, settings)
+        give_hooks(made, repeats="forbid", truth=no_truth, model=model, user_keys=dataset.user_keys)
+        return made
+
+    if roles is not None and not isinstance(make(), AsksModel):
+        raise ConfigError(f"{got} asks no language model, expected no --model; leave it out")
+    return kind.recommender(make, dataset, request.seed, users)
 
 
 def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
     """Return how an audit was made, for the page."""
-    verb = ["audit", request.audit, "--data", request.data, "--users", request.users]
+    verb = ["audit", request.audit, "--data", request.data]
+    verb += ["--users", request.users] if request.recommender is None else []
     options = {"--recommender": request.recommender, "--n-users": request.n_users, "--seed": request.seed}
     return made_facts(verb, options, request, licence=licence)
 
 
 def _content(request: AuditRequest, dataset: Dataset, kind: AuditKind, finding: Any) -> dict[str, Any]:
     rows = kind.rows(finding, dataset.feedback == "explicit")
-    model = kind.choice_name if request.model is None else request.model.name
-    played = model if request.recommender is None else request.recommender
+    played = kind.choice_name if request.model is None else request.model.name
+    played = played if request.recommender is None else request.recommender
     return {
         "audit": request.audit,
         "question": kind.question,
@@ -143,13 +177,12 @@ def _check(request: AuditRequest) -> AuditKind:
             f"--n-users: got {request.n_users}, expected 1 or more; give another, or leave it out for the audit's own number"
         )
     _refuse_overlooked(request, kind.heeds if request.users == "language" else ())
-    if request.policy and not kind.of_policy:
+    if request.policy and not kind.of_policy and kind.recommender is None:
         name = next(iter(request.policy))
         got = f"--set policy.{name}: got a setting that audit {request.audit} would overlook"
         raise ConfigError(f"{got}, expected none; leave it out")
-    if request.recommender is not None:
-        _check_recommender(request, kind)
-    elif request.users == "choice":
+    _check_recommender(request, kind)
+    if request.users == "choice":
         if kind.choice is None:
             able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.choice is not None)
             raise ConfigError(
@@ -161,21 +194,21 @@ def _check(request: AuditRequest) -> AuditKind:
     elif request.users == "cascade" and kind.cascade is None:
         got = f"audit {request.audit}: got cascade users"
         raise ConfigError(f"{got}, expected --users language; cascade users can have exploits")
-    elif request.model is None:
+    elif request.model is None and request.recommender is None:
         raise ConfigError("audit: got no model, expected --model provider/name, for instance scripted/genres")
     return kind
 
 
 def _check_recommender(request: AuditRequest, kind: AuditKind) -> None:
-    able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.any_policy)
-    if not kind.any_policy:
-        raise ConfigError(
-            f"--recommender: got one for audit {request.audit}, expected none; leave it out, recommenders can have {able}"
-        )
-    if request.users != "language":
-        raise ConfigError(
-            f"--recommender: got {request.users} users, expected no --users; it is the recommender that is audited"
-        )
+    """See to it that a recommender is named where one is audited, and nowhere else."""
+    got = f"audit {request.audit}: got"
+    if kind.recommender is None and request.recommender is not None:
+        able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.recommender is not None)
+        raise ConfigError(f"{got} --recommender {request.recommender}, expected none; it goes with {able}")
+    if kind.recommender is not None and request.recommender is None and not kind.of_policy:
+        raise ConfigError(f"{got} no recommender, expected --recommender NAME, for instance item-knn; see `recsim-llm list`")
+    if request.recommender is not None and request.users != "language":
+        raise ConfigError(f"{got} --users {request.users}, expected no users, since a recommender is audited; leave it out")
 
 
 def _refuse_overlooked(request: AuditRequest, heeded: Sequence[str]) -> None:

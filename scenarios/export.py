@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +18,12 @@ from recsim_llm.exports import (
     ArmLog,
     ExportSource,
     Identities,
+    Privacy,
     count_narratives,
     new_folder,
     write_bandit_feedback,
     write_conversations,
+    write_counts,
     write_dialogues,
     write_inspired,
     write_movielens,
@@ -42,6 +45,8 @@ __all__ = ["FORMATS", "export"]
 
 Writer = Callable[[ExportSource, Path], dict[str, int]]
 
+COUNTS = "counts"
+"""The format that can be private."""
 NARRATIVES = "narratives"
 """The format that a language model may write."""
 FORMATS: Mapping[str, str] = {
@@ -55,6 +60,7 @@ FORMATS: Mapping[str, str] = {
     "conversations": "of a run whose users talk, or read or say words on pages: conversations.jsonl, messages with typed acts",
     "redial": "of the same: redial.jsonl, in the layout of ReDial",
     "inspired": "of the same: inspired.tsv, in the layout of INSPIRED",
+    "counts": "counts.csv: how many users clicked each item, exactly or with differential privacy",
     "narratives": "narratives.jsonl and items.jsonl: requests in words for what users went on to take",
 }
 """Formats by name."""
@@ -76,6 +82,7 @@ _WRITERS: Mapping[str, Writer] = {
     "redial": write_redial,
     "inspired": write_inspired,
     "narratives": write_narratives,
+    "counts": write_counts,
 }
 
 
@@ -87,6 +94,7 @@ def export(
     *,
     arm: str | None = None,
     anonymous: bool = False,
+    privacy: Privacy | None = None,
     world: World | None = None,
     model: NarrativeModel | None = None,
 ) -> dict[str, Any]:
@@ -98,6 +106,7 @@ def export(
         out: the new folder; it appears whole or not at all.
         arm: the only arm wanted; None takes all that are finished and have a page, and ``export.json`` names the others.
         anonymous: users bear new ids whose key is thrown away; demographics, texts, seeds and the users' order are left out.
+        privacy: what ``counts`` may tell of any one user; None counts exactly.
         world: items and users, for the log of an environment, which does not know how it was made; None for other runs.
         model: that writes the queries of ``narratives``; None writes them by fixed sentences.
 
@@ -109,10 +118,7 @@ def export(
         RunExistsError: something stands at ``out``.
         LogError: the folder is no run, its data have changed, no arm is finished, or the log lacks what the format needs.
     """
-    if form not in FORMATS:
-        raise ConfigError(f"export: got format {form!r}, expected {one_of(form, FORMATS)}")
-    if model is not None and form != NARRATIVES:
-        raise ConfigError(f"export: got a language model for {form}, which nobody writes, expected one for {NARRATIVES} alone")
+    _check_form(form, model=model, privacy=privacy)
     manifest = (whole := open_run(run)).manifest
     with new_folder(out) as draft:
         logs, left_out = _logs(whole, arm)
@@ -121,7 +127,7 @@ def export(
         identities = Identities(people.user_id, anonymous=anonymous, user_key=people.user_key)
         order = np.argsort(people.user_id, kind="stable")
         fields = {} if anonymous else {name: column[order] for name, column in people.demographics.items()}
-        content = _about(manifest, form, anonymous) | {"arms": {}, "left_out": left_out}
+        content = _about(manifest, form, anonymous) | _promised(privacy, len(logs)) | {"arms": {}, "left_out": left_out}
         sources = [
             ExportSource(
                 log=log,
@@ -133,13 +139,28 @@ def export(
             )
             for log in logs
         ]
-        with _writer_of(form, origin, model=model, out=out, sources=sources) as write:
+        with _writer_of(form, origin, model=model, out=out, sources=sources, privacy=privacy) as write:
             for source, folder in zip(sources, _folders(logs, form), strict=True):
                 (draft / folder).mkdir()
                 content["arms"][source.log.arm] = {"folder": folder, **write(source, draft / folder)}
         content["notes"] = _why_nothing(form, content["arms"].values(), logs[0].talks)
         (draft / "export.json").write_bytes(json.dumps(content, indent=2).encode() + b"\n")
     return content
+
+
+def _check_form(form: str, *, model: NarrativeModel | None, privacy: Privacy | None) -> None:
+    """Refuse an unknown format, and what a format has no use for."""
+    if form not in FORMATS:
+        raise ConfigError(f"export: got format {form!r}, expected {one_of(form, FORMATS)}")
+    if model is not None and form != NARRATIVES:
+        raise ConfigError(f"export: got a language model for {form}, which nobody writes, expected one for {NARRATIVES} alone")
+    if privacy is not None and form != COUNTS:
+        raise ConfigError(f"export: got epsilon for {form}, which tells of users one by one, expected it for {COUNTS} alone")
+
+
+def _promised(privacy: Privacy | None, arms: int) -> dict[str, Any]:
+    """Return what the counts of so many arms may tell of any one user, and the scale of their noise."""
+    return {} if privacy is None else {"privacy": asdict(privacy) | {"scale": privacy.scale(arms)}}
 
 
 def _why_nothing(form: str, written: Iterable[Mapping[str, Any]], talks: bool) -> list[str]:
@@ -155,12 +176,20 @@ def _why_nothing(form: str, written: Iterable[Mapping[str, Any]], talks: bool) -
 
 @contextmanager
 def _writer_of(
-    form: str, origin: Origin, *, model: NarrativeModel | None, out: Path, sources: Sequence[ExportSource]
+    form: str,
+    origin: Origin,
+    *,
+    model: NarrativeModel | None,
+    out: Path,
+    sources: Sequence[ExportSource],
+    privacy: Privacy | None,
 ) -> Iterator[Writer]:
     """Lend what writes an arm in a format."""
     if model is not None:
         with open_narrative_writer(model, out, sum(map(count_narratives, sources))) as writer:
             yield partial(write_narratives, writer=writer, name=model.settings.name)
+    elif form == COUNTS:
+        yield partial(write_counts, privacy=privacy, arms=len(sources))
     elif form == "minari":
         yield partial(write_minari, origin=origin)
     else:

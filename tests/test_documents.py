@@ -59,11 +59,16 @@ NOTEBOOKS = {
     "cold_start": {"= 31, 300, 700": "= 31, 100, 610"},
     "conversational_recommenders": {"TALKERS, READERS = 17, 300, 300": "TALKERS, READERS = 17, 40, 60"},
     "filter_bubble": {"USERS, DAYS = 17, 300, 30": "USERS, DAYS = 17, 60, 30"},
+    "forget_a_user": {"SEED, USERS, FORGOTTEN = 17, 200, 24": "SEED, USERS, FORGOTTEN = 17, 60, 12"},
     "how_real": {"(1,), 200, 80": "(1,), 50, 40", '"users.count": 250': '"users.count": 120'},
     "language_users": {"MEASURED, EXAMPLES = 2, 8, 12, 1500": "MEASURED, EXAMPLES = 1, 4, 4, 130"},
     "offline_rl": {"COUNT = 3000": "COUNT = 150", "STEPS = 2_000": "STEPS = 50"},
     "quickstart": {"agent.learn(120_000)": "agent.learn(5_000)", "np.arange(1000)": "np.arange(20)"},
     "social_contagion": {"(11, 12, 13), (0.0, 0.35, 0.7, 1.0), 1000": "(11,), (0.0, 0.7), 650"},
+    "suite": {
+        '["clickbait", "conversation"], 300, ["pages", "visits"]': '["conversation"], 40, ["pages"]',
+        ", 0.4, 0.8, 1.2)": ", 1.2)",
+    },
     "train_a_recommender": {"SEEDS = 5": "SEEDS = 1", "40_000": "1_000", "80_000": "1_000", "USERS = 100": "USERS = 20"},
 }
 

@@ -1,4 +1,4 @@
-"""Audits: how a language model behaves as users, and as a recommender, measured on small paired designs.
+"""Audits: how a language model behaves as users, and as a recommender, and what recommenders do, on small paired designs.
 
 Each audit asks about the same users and pages under conditions that should make no difference (or a known one), and reports
 the difference with an interval by user. What a sound model must show is said in each docstring. Pages are those of
@@ -11,6 +11,7 @@ interval (see ``recsim_llm.statistics.intervals``).
 
 from recsim_llm.agents.audits.counterfactuals import AttributeFinding, Counterfactuals, counterfactual_fairness
 from recsim_llm.agents.audits.design import Finding
+from recsim_llm.agents.audits.forgetting import ASKINGS, Asking, Forgetting, forgetting
 from recsim_llm.agents.audits.injection import ATTACKS, Attack, AttackFinding, Injection, injection
 from recsim_llm.agents.audits.memorisation import Memorisation, memorisation
 from recsim_llm.agents.audits.ranked_lists import RankingBias, ranking_bias
@@ -22,16 +23,19 @@ from recsim_llm.agents.audits.sweep import Sweep, SweepCell, sweep
 from recsim_llm.agents.audits.sycophancy import FLATTERY, NEUTRAL, Sycophancy, sycophancy
 
 __all__ = [
+    "ASKINGS",
     "ATTACKS",
     "FLATTERY",
     "MEMORY_KINDS",
     "NEUTRAL",
     "Agreement",
+    "Asking",
     "Attack",
     "AttackFinding",
     "AttributeFinding",
     "Counterfactuals",
     "Finding",
+    "Forgetting",
     "Injection",
     "Memorisation",
     "RankingBias",
@@ -44,6 +48,7 @@ __all__ = [
     "SweepCell",
     "Sycophancy",
     "counterfactual_fairness",
+    "forgetting",
     "injection",
     "memorisation",
     "ranking_bias",

@@ -15,6 +15,7 @@ from recsim_llm.agents.audits.audited_policies import (
     ROTATIONS,
     audit_fairness,
     audit_ranking,
+    audit_recommender_fairness,
     rankable_users,
 )
 from recsim_llm.agents.audits.choice_audits import choice_strength, choice_sweep
@@ -32,6 +33,7 @@ from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.memory.offered_choices import dense_part
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.language.providers import Roles
+from recsim_llm.recommenders.base import Recommender
 
 __all__ = ["AUDITS", "AuditKind"]
 
@@ -58,14 +60,15 @@ class AuditKind:
     """Questions at a time, at most; None: those about a page, two an item and two more."""
     texts: int = 0
     """Free texts a user, at most."""
-    run: Callable[..., Any]
-    """Takes models, data, seed and users, and by name ``parameters``, where some are given; returns what was found."""
+    run: Callable[..., Any] | None = None
+    """Takes models, data, seed and users, and by name ``parameters``, where some are given; returns what was found. None where
+    any recommender is audited."""
+    recommender: Callable[[Callable[[], Recommender], Dataset, int, int], Any] | None = None
+    """Takes what makes the recommender that is audited, unfitted, data, seed and users; None where none is named."""
     heeds: tuple[str, ...] = ()
     """Names of the ``LanguageParameters`` that change what is asked; others would be overlooked."""
     of_policy: bool = False
     """Whether it is a policy that is audited, which takes settings of ``LanguageRanker`` as ``policy``."""
-    any_policy: bool = False
-    """Whether a policy of any kind can be audited, by its name as ``recommender``, with or without a model."""
     check: Callable[[Dataset], object] = lambda _: None
     """Raises ``DataError`` where the data cannot carry it, before anything is asked."""
     choice: Callable[[Dataset, int, int], Any] | None = None
@@ -238,7 +241,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             run=audit_fairness,
             check=rankable_users,
             of_policy=True,
-            any_policy=True,
+            recommender=audit_recommender_fairness,
         ),
     }
 )

@@ -15,15 +15,22 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset, Ratings
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.errors import DataError
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.sensitive_attributes import SENSITIVE_ATTRIBUTES
 from recsim_llm.recommenders.base import Recommender, check_slates
-from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import Truth, give_hooks
 from recsim_llm.recommenders.language.ranker import LanguageRanker
 
-__all__ = ["LISTS", "RANKED", "ROTATIONS", "audit_fairness", "audit_ranking", "judge_lists", "rankable_users"]
+__all__ = [
+    "LISTS",
+    "RANKED",
+    "ROTATIONS",
+    "audit_fairness",
+    "audit_ranking",
+    "audit_recommender_fairness",
+    "judge_lists",
+    "rankable_users",
+]
 
 RANKED = 20
 """Candidates that a ranker is given where nothing is said."""
@@ -88,41 +95,34 @@ def audit_ranking(
 
 
 def audit_fairness(
-    roles: Roles,
-    dataset: Dataset,
-    seed: int,
-    users: int,
-    *,
-    policy: Mapping[str, Any] = MappingProxyType({}),
-    recommender: str | None = None,
+    roles: Roles, dataset: Dataset, seed: int, users: int, *, policy: Mapping[str, Any] = MappingProxyType({})
 ) -> Counterfactuals:
-    """Have a policy recommend to users who differ in one attribute.
+    """Have a language ranker who is told profiles recommend to users who differ in one attribute.
 
     Args:
-        roles: its language model, if it asks one.
+        roles: its language model.
         dataset: of whose earlier part it learns; where it tells one of the attributes, its own most frequent values are taken.
         seed: of the users.
         users: how many.
-        policy: settings by name.
-        recommender: name; None for a language ranker who is told profiles.
-
-    Raises:
-        ConfigError: there is none of that name, or it does not take these settings.
+        policy: its settings by name.
     """
     asked = _draw(dataset, "fairness audit", seed, users)
-    requests, attributes = asked.requests(), _attributes(dataset)
-    if recommender is None:
-        ranker = _ranker(asked, {"candidates": RANKED, "profile": "told", **policy}, roles, seed)
-        return counterfactual_fairness(judge_lists(ranker), requests, attributes=attributes)
-    opened = _opened(recommender, policy, asked.known, roles=roles, seed=seed)
+    ranker = _ranker(asked, {"candidates": RANKED, "profile": "told", **policy}, roles, seed)
+    return counterfactual_fairness(judge_lists(ranker), asked.requests(), attributes=_attributes(dataset))
+
+
+def audit_recommender_fairness(make: Callable[[], Recommender], dataset: Dataset, seed: int, users: int) -> Counterfactuals:
+    """Have any recommender recommend to users who differ in one attribute; ``make`` returns it, not yet fitted."""
+    asked, recommender = _draw(dataset, "fairness audit", seed, users), make()
+    recommender.fit(asked.known.catalog, asked.known.ratings, seed)
     size, catalog = min(_WIDE, asked.fresh), asked.known.catalog
 
     def rank(requests: Requests) -> Ranked:
-        slates = opened.recommend(requests, size)
-        item = check_slates(slates, catalog, len(requests.user_id), size, name=recommender, blank_invalid=False)
+        slates, name = recommender.recommend(requests, size), type(recommender).__name__
+        item = check_slates(slates, catalog, len(requests.user_id), size, name=name, blank_invalid=False)
         return Ranked(catalog.item_id[item], np.ones(len(item), np.bool_))
 
-    return counterfactual_fairness(rank, requests, attributes=attributes)
+    return counterfactual_fairness(rank, asked.requests(), attributes=_attributes(dataset))
 
 
 def _draw(dataset: Dataset, purpose: str, seed: int, users: int) -> _Asked:
@@ -151,28 +151,6 @@ def judge_lists(ranker: LanguageRanker) -> Callable[[Requests], Ranked]:
         return Ranked(item, judged.whole)
 
     return rank
-
-
-def _opened(name: str, settings: Mapping[str, Any], known: Dataset, *, roles: Roles, seed: int) -> Recommender:
-    """Return a recommender that was fitted, with what it asks for and may have."""
-    recommender = open_recommender(name, settings)
-
-    def truth() -> Truth:
-        raise ConfigError(f"audit: got recommender {name!r}, which knows the truth, expected one that does not; take another")
-
-    give_hooks(recommender, repeats="forbid", truth=truth, model=lambda: _model(name, roles), user_keys=known.user_keys)
-    recommender.fit(known.catalog, known.ratings, seed)
-    return recommender
-
-
-def _model(name: str, roles: Roles) -> Any:
-    try:
-        roles.settings_for("policy")
-    except ConfigError as error:
-        raise ConfigError(
-            f"audit: got recommender {name!r}, which asks a language model, and none, expected --model provider/name with it"
-        ) from error
-    return roles.role("policy")
 
 
 def _attributes(dataset: Dataset) -> dict[str, tuple[str, ...]]:

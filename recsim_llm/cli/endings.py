@@ -5,7 +5,7 @@
 | 0 | done |
 | 1 | the machine did not let it: a full disk, no memory, a folder that went away |
 | 2 | bad input, a limit that was reached, or a plug-in that broke its contract |
-| 3 | `run --expect` is done, and not everything that the scenario expects holds |
+| 3 | `run --expect` or `suite` is done, and not everything holds that was expected or handed in |
 | 130, 143 | stopped by Ctrl-C, by SIGTERM |
 """
 

@@ -19,6 +19,7 @@ from recsim_llm.cli.run_parsers import (
     watch_parser,
 )
 from recsim_llm.cli.study_parsers import audit_parser, ope_parser, warm_parser
+from recsim_llm.cli.suites import suite_parser
 from recsim_llm.cli.training_parsers import train_parser, tune_parser
 from recsim_llm.cli.user_parsers import (
     calibrate_parser,
@@ -42,6 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run_parser(commands)
     compare_parser(commands)
+    suite_parser(commands)
     watch_parser(commands)
     train_parser(commands)
     tune_parser(commands)

@@ -173,13 +173,22 @@ def export_parser(commands: Any) -> None:
     parser.add_argument("run", type=Path, help="run folder; nothing in it is changed")
     parser.add_argument(
         "format",
-        help="obp, obp-slates, minari, recbole, movielens, simeval, dialogues, narratives; "
+        help="obp, obp-slates, minari, recbole, movielens, simeval, dialogues, narratives, counts; "
         "of talks conversations, redial, inspired",
     )
     parser.add_argument("out", type=Path, help="folder for the export; must be new")
     parser.add_argument("--arm", metavar="NAME", help="the only recommender to export (default: all that are finished)")
     parser.add_argument(
         "--anonymous", action="store_true", help="replace user ids, and leave out demographics, texts and seeds"
+    )
+    parser.add_argument(
+        "--epsilon",
+        metavar="E",
+        type=float,
+        help="counts with noise, by which nobody's part in them can be told (default: exact)",
+    )
+    parser.add_argument(
+        "--most-items", metavar="N", type=int, help="items for which a user counts, at most, with --epsilon (default: 10)"
     )
     parser.add_argument("--model", metavar="NAME", help="language model that words narratives: provider/name (default: none)")
     parser.add_argument("--base-url", metavar="URL", help="address of its OpenAI-compatible server, up to and with /v1")

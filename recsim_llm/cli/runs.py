@@ -343,12 +343,20 @@ def handle_export(options: argparse.Namespace) -> None:
     """Write a run in the form of another library."""
     from recsim_llm.scenarios.export import export
 
-    model = _narrative_model(options)
+    model, privacy = _narrative_model(options), _privacy(options)
     kept = (
         nullcontext() if model is None else go_on("what the model wrote is kept beside the folder; give the same command again")
     )
     with kept:
-        content = export(options.run, options.format, options.out, arm=options.arm, anonymous=options.anonymous, model=model)
+        content = export(
+            options.run,
+            options.format,
+            options.out,
+            arm=options.arm,
+            anonymous=options.anonymous,
+            privacy=privacy,
+            model=model,
+        )
     write_json(options, content)
     if not options.quiet:
         counts = {
@@ -360,6 +368,18 @@ def handle_export(options: argparse.Namespace) -> None:
         left_out = {f"{arm} left out": reason for arm, reason in content["left_out"].items()}
         print_pairs(f"{options.format} in {options.out}", counts | left_out)
         print_lines(content["notes"])
+
+
+def _privacy(options: argparse.Namespace) -> Any:
+    """Return what an export of counts may tell of any one user; None where it is exact."""
+    if options.epsilon is None:
+        if options.most_items is not None:
+            raise ConfigError("--most-items: got it without --epsilon, expected both, since exact counts take all; add it")
+        return None
+    from recsim_llm.exports import Privacy
+
+    given = {} if options.most_items is None else {"most_items": options.most_items}
+    return Privacy(epsilon=options.epsilon, **given)
 
 
 def _narrative_model(options: argparse.Namespace) -> Any:

@@ -136,6 +136,7 @@ def print_audits() -> None:
     console = make_console()
     for name, kind in EVERY_AUDIT.items():
         able = "" if kind.choice is None else f" (also of {kind.choice_name})"
+        able = able if kind.recommender is None else " (of any recommender)"
         console.print(f"{name:<14}{kind.question}{able}")
 
 

@@ -42,14 +42,14 @@ def audit_parser(commands: Any) -> None:
     parser = add_verb(
         commands,
         "audit",
-        "find out how a language model behaves as users, or as a recommender",
+        "find out how a language model behaves as users, or as a recommender, or whether a recommender forgets users",
         example="recsim-llm audit slots --model scripted/slot_bias --data fictional --seed 7 --out audits/slots",
         handler=handle_audit,
     )
     parser.add_argument(
         "name",
         help="slots, sycophancy, injection, memorisation, stability, strength, sweep, remembering, ranking, item-agents, "
-        "fairness or exploits; --list says more",
+        "fairness, forgetting or exploits; --list says more",
     )
     parser.add_argument("--list", action=_ListAudits, nargs=0, help="say what each audit asks, and end")
     parser.add_argument(
@@ -63,13 +63,8 @@ def audit_parser(commands: Any) -> None:
         help="who is audited: users whom a language model plays (default), fitted choice users "
         "(strength, sweep and exploits; of item-agents memories that count), or cascade users (exploits)",
     )
+    parser.add_argument("--recommender", metavar="NAME", help="recommender that is audited (forgetting, fairness)")
     model_options(parser)
-    parser.add_argument(
-        "--recommender",
-        metavar="NAME",
-        help="policy that fairness audits, any that reads profiles (default: language, with --model); its settings: "
-        "--set policy.KEY=VALUE",
-    )
     parser.add_argument("--n-users", metavar="N", type=int, help="most users (default: 30 to 60, by audit)")
     parser.add_argument("--seed", metavar="S", type=int, help="seed of users and items; drawn and shown if not given")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the audit (default: audits/NAME-TIME)")

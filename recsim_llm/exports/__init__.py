@@ -14,6 +14,7 @@ from recsim_llm.exports.identities import Identities
 from recsim_llm.exports.inspired import INSPIRED_FILE, write_inspired
 from recsim_llm.exports.narratives import NARRATIVES_FILE, count_narratives, write_narratives
 from recsim_llm.exports.own_names import write_own_ids
+from recsim_llm.exports.private_counts import COUNTS_FILE, Privacy, count_users, geometric_noise, write_counts
 from recsim_llm.exports.ratings_csv import write_movielens
 from recsim_llm.exports.recbole import write_recbole
 from recsim_llm.exports.redial import REDIAL_FILE, write_redial
@@ -22,6 +23,7 @@ from recsim_llm.exports.source import ExportSource
 
 __all__ = [
     "CONVERSATIONS_FILE",
+    "COUNTS_FILE",
     "HISTORY",
     "INSPIRED_FILE",
     "NARRATIVES_FILE",
@@ -31,11 +33,15 @@ __all__ = [
     "ExportSource",
     "Identities",
     "Portion",
+    "Privacy",
     "count_narratives",
+    "count_users",
+    "geometric_noise",
     "load_bandit_feedback",
     "new_folder",
     "write_bandit_feedback",
     "write_conversations",
+    "write_counts",
     "write_dialogues",
     "write_inspired",
     "write_movielens",

@@ -15,6 +15,7 @@ from recsim_llm.recommenders.heeding import Heeding
 from recsim_llm.recommenders.hooks import (
     AsksModel,
     Count,
+    Forgets,
     RunsElsewhere,
     TakesRules,
     TakesTruth,
@@ -73,6 +74,7 @@ __all__ = [
     "EpsilonGreedy",
     "Explained",
     "ExposureFair",
+    "Forgets",
     "FrozenSettings",
     "GivesNextItems",
     "GivesPlacements",

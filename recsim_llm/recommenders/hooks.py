@@ -23,6 +23,7 @@ __all__ = [
     "AsksModel",
     "BoundsCalls",
     "Count",
+    "Forgets",
     "ReadsText",
     "RunsElsewhere",
     "TakesDays",
@@ -222,6 +223,19 @@ class AnswersQueries(Protocol):
 
         Returns:
             Slates under the same rules as those of ``recommend``.
+        """
+        ...
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A recommender that can forget users it was fitted to; others are fitted anew without them."""
+
+    def forget(self, user_id: IntArray) -> None:
+        """Forget users: from now on recommend as one that was fitted without them, and never met them.
+
+        Args:
+            user_id: int64 [m]: outside ids; those whom it never met are ignored.
         """
         ...
 

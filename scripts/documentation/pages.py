@@ -26,6 +26,7 @@ TOP_FILES = {
     "notebooks/cold_start.ipynb": "notebooks/cold_start.ipynb",
     "notebooks/conversational_recommenders.ipynb": "notebooks/conversational_recommenders.ipynb",
     "notebooks/filter_bubble.ipynb": "notebooks/filter_bubble.ipynb",
+    "notebooks/forget_a_user.ipynb": "notebooks/forget_a_user.ipynb",
     "notebooks/how_real.ipynb": "notebooks/how_real.ipynb",
     "notebooks/offline_rl.ipynb": "notebooks/offline_rl.ipynb",
     "notebooks/quickstart.ipynb": "notebooks/quickstart.ipynb",

@@ -98,6 +98,49 @@ def test_every_audit_goes_the_whole_way(name, data, tmp_path, capsys):
     assert (out / "calls.sqlite").is_file()
 
 
+def test_whether_a_recommender_forgets_is_in_the_verdict_and_on_the_page(data, tmp_path, capsys):
+    planted, forgotten = "recsim_llm.testing.unforgetting:Unforgetting", {}
+    for name, words in (("item-knn", "within"), (planted, "beyond")):
+        out = tmp_path / words
+        assert audit("forgetting", data, out, "--recommender", name, "--n-users", "8") == 0
+        content = content_of(out)
+        assert (content["played_by"], content["users"], content["asks"]) == (name, 8, 5 * (8 + 8 + 16))
+        leading = [row for row in content["rows"] if row["leading"]]
+        assert [row["words"] for row in leading] == [words] * 3
+        assert f"--recommender {name}" in content["made"]["Command"]
+        assert "pages of the others: lean to having seen the forgotten, agreement" in " ".join(capsys.readouterr().out.split())
+        assert "<svg" in (out / "audit.html").read_text(encoding="utf-8")
+        forgotten[words] = content["finding"]
+    assert forgotten["beyond"]["exposure"]["value"] > forgotten["within"]["exposure"]["value"] == 0
+    told = ("--set", "policy.share=0.0", "--recommender", planted, "--n-users", "8", "--quiet")
+    assert audit("forgetting", data, tmp_path / "told", *told) == 0
+    assert content_of(tmp_path / "told")["finding"]["askings"] == forgotten["within"]["askings"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("forgetting", (), "got no recommender, expected --recommender NAME"),
+        ("forgetting", ("--recommender", "oracle"), "knows the hidden side of a world"),
+        ("forgetting", ("--recommender", "language"), "asks a language model, expected --model provider/name with it"),
+        ("forgetting", ("--recommender", "mf", "--model", "scripted/genres"), "asks no language model, expected no --model"),
+        ("forgetting", ("--recommender", "mf", "--users", "choice"), "expected no users, since a recommender is audited"),
+        ("forgetting", ("--recommender", "mf", "--set", "policy.factor=3"), "did you mean 'factors'"),
+        ("slots", ("--recommender", "mf", "--model", "scripted/genres"), "expected none; it goes with forgetting"),
+    ],
+)
+def test_recommenders_that_cannot_be_audited_are_refused(name, options, words, data, tmp_path, capsys):
+    assert audit(name, data, tmp_path / "a", *options, "--quiet") == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_policy_that_asks_a_model_can_be_asked_to_forget(data, tmp_path):
+    asked = ("--recommender", "language", "--set", "policy.candidates=5", "--set", "policy.base=item-knn", "--n-users", "4")
+    assert audit("forgetting", data, tmp_path / "a", *asked, "--model", "scripted/history", "--quiet") == 0
+    assert {one["kept"]["value"] for one in content_of(tmp_path / "a")["finding"]["askings"]} == {0.0}
+    assert (tmp_path / "a" / "calls.sqlite").is_file()
+
+
 def test_an_audit_asks_users_as_is_set(data, tmp_path):
     told = ("--set", "users.parameters.templates=en_compact", "--set", "users.parameters.rating_history=2")
     assert audit("slots", data, tmp_path / "a", "--model", "scripted/genres", "--n-users", "3", "--quiet", *told) == 0
@@ -137,15 +180,15 @@ def test_a_recommender_of_any_kind_is_audited_by_name_without_a_model(data, tmp_
 @pytest.mark.parametrize(
     ("name", "asked", "words"),
     [
-        ("slots", ["--recommender", "mf"], "--recommender: got one for audit slots, expected none"),
-        ("fairness", ["--recommender", "mf", "--users", "choice"], "--recommender: got choice users"),
-        ("fairness", ["--recommender", "oracle"], "which knows the truth"),
+        ("slots", ["--recommender", "mf"], "audit slots: got --recommender mf, expected none"),
+        ("fairness", ["--recommender", "mf", "--users", "choice"], "audit fairness: got --users choice"),
+        ("fairness", ["--recommender", "oracle"], "which knows the hidden side"),
         ("fairness", ["--recommender", "language-generator"], "expected --model provider/name with it"),
         ("fairness", ["--recommender", "mff"], "did you mean 'mf'"),
         ("fairness", [], "audit: got no model"),
     ],
 )
-def test_recommenders_that_cannot_be_audited_are_refused(name, asked, words, data, tmp_path, capsys):
+def test_policies_that_cannot_be_audited_are_refused(name, asked, words, data, tmp_path, capsys):
     assert audit(name, data, tmp_path / "a", *asked, "--quiet") == 2
     assert words in capsys.readouterr().err
 

@@ -20,7 +20,7 @@ def examples():
 
 
 EXAMPLES = examples()
-ELSEWHERE = {"fit", "realism", "tune", "warm", "watch"}
+ELSEWHERE = {"fit", "realism", "suite", "tune", "warm", "watch"}
 """Verbs that take long, or until somebody ends them, and whose tests run them on the same data."""
 SMALLER = {"compare": ["--n-users", "40", "--pilot", "20"], "audit": ["--n-users", "6"], "train": ["--steps", "2000"]}
 

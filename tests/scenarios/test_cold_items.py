@@ -3,41 +3,18 @@
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from finding_checks import answers
 from genre_worlds import write_genre_tables
+from planted_worlds import SEED
 
 from recsim_llm.agents.choice.choice_candidate import ChoiceCandidate
 from recsim_llm.agents.choice.saved_fits import fitted_for
 from recsim_llm.agents.warmed import unrated_items
-from recsim_llm.comparison.findings import measure_findings
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.realism.cold.simulated_clicks import simulate_clicks
 from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios.building import split_cold, stage
-
-SEEDS = (23, 24)
-"""Neither chose a parameter of the scenario, nor are they those that its findings name."""
-
-
-def warmed(**settings):
-    return {"name": "mf warmed", "recommender": "warmed", "settings": {"base": "mf"} | settings}
-
-
-def arms(second):
-    return ["mf", second, "content", "popularity", "random"]
-
-
-OPPOSITES = {
-    "as good as no click is simulated": (warmed(clicks=0.2), {"warm-up-reaches-new-items"}),
-    "new items are shown to anybody": (
-        {"name": "mf warmed", "recommender": "random"},
-        {"right-users", "hardly-a-click-lost"},
-    ),
-    "nobody does better by content": (
-        {"name": "mf warmed", "recommender": "content"},
-        {"content-reaches-more", "content-loses-the-rest"},
-    ),
-}
 
 
 @pytest.fixture(scope="module")
@@ -109,32 +86,6 @@ def test_a_share_that_is_none_is_refused(folder, share):
         load_scenario("cold-start-items", changes(folder, cold_items=share))
 
 
-def answers(out, seed, **changes):
-    out = run(load_scenario("cold-start-items", {"seed": seed} | changes), out)
-    return {finding.name: finding.answer for finding in measure_findings(out).findings}
-
-
-def test_no_seed_of_these_tests_may_judge_by_itself_and_each_finding_has_an_opposite():
-    expected = load_scenario("cold-start-items").expect
-    assert all(len(finding.seeds) >= 3 and not set(finding.seeds) & set(SEEDS) for finding in expected)
-    assert set().union(*(refuted for _, refuted in OPPOSITES.values())) == {finding.name for finding in expected}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", SEEDS)
-def test_what_is_expected_holds_on_seeds_that_chose_nothing(seed, tmp_path):
-    found = answers(tmp_path / "run", seed)
-    assert set(found.values()) == {"holds"}, found
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("opposite", OPPOSITES)
-def test_where_the_effect_is_switched_off_the_finding_fails(opposite, tmp_path):
-    second, refuted = OPPOSITES[opposite]
-    found = answers(tmp_path / "run", SEEDS[0], recommenders=arms(second))
-    assert {finding: found[finding] for finding in refuted} == dict.fromkeys(refuted, "does not hold")
-
-
 def deal_clicks(seed, out):
     """Write the clicks that warm the scenario's recommender, each user's dealt to another one, and return the folder."""
     with stage(load_scenario("cold-start-items", {"seed": seed}), calls=out / "calls.sqlite") as built:
@@ -152,7 +103,8 @@ def deal_clicks(seed, out):
 
 @pytest.mark.slow
 def test_the_same_clicks_of_other_users_do_not_reach_the_bar(tmp_path):
-    dealt = deal_clicks(SEEDS[0], tmp_path)
-    found = answers(tmp_path / "run", SEEDS[0], recommenders=arms(warmed(interactions=str(dealt))))
+    dealt = {"base": "mf", "interactions": str(deal_clicks(SEED, tmp_path))}
+    second = {"name": "mf warmed", "recommender": "warmed", "settings": dealt}
+    found = answers("cold-start-items", tmp_path / "run", {"seed": SEED, "recommenders": ["mf", second, "random"]})
     assert found["warm-up-reaches-new-items"] == "does not hold"
     assert found["right-users"] != "holds"

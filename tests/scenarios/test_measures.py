@@ -225,14 +225,6 @@ def test_expect_is_refused_where_it_cannot_work(arguments, words, capsys):
     assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("retrain", "answer"), [("visit", "holds"), (None, "does not hold")])
-def test_what_retraining_is_expected_to_show_holds_and_fails_without_retraining(tmp_path, retrain, answer):
-    # Seed 13 is one of those that may judge; nothing in the scenario was chosen by it.
-    arms = ["item-knn", {"name": "item-knn retrained", "recommender": "item-knn", "retrain": retrain}]
-    found = measure_findings(run(load_scenario("retraining", {"seed": 13, "recommenders": arms}), tmp_path / "run"))
-    assert [(finding.answer, finding.may_judge) for finding in found.findings] == [(answer, True)] * 2
-
-
 def test_a_new_scenario_runs_as_it_stands_and_its_file_is_never_overwritten(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["new", "scenario", "my-study"]) == 0
