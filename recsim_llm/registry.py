@@ -59,6 +59,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "heeding": "recsim_llm.recommenders.heeding:Heeding",
         "obliging": "recsim_llm.recommenders.obliging:Obliging",
         "explained": "recsim_llm.recommenders.explained:Explained",
+        "screened": "recsim_llm.recommenders.screened:Screened",
         "clickbait": "recsim_llm.recommenders.clickbait:Clickbait",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "warmed": "recsim_llm.agents.warmed:Warmed",

@@ -28,6 +28,7 @@ from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, Truth, check_slates
 from recsim_llm.registry import blaming, blaming_plug_in
 from recsim_llm.scenarios.arm_protocols import Others, Served, VisitLog
+from recsim_llm.scenarios.attacked_stock import attacked_stock
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_order
 from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.spoken_pages import SpokenSession
@@ -143,12 +144,12 @@ class ArmSession:
         return self._order[np.searchsorted(self._user_id, user_id, sorter=self._order)]
 
     def stock(self, known: Dataset) -> tuple[Catalog, Ratings]:
-        """Return what a recommender may learn from before the first page.
+        """Return what a recommender may learn from before the first page, fake users included where its arm has some.
 
         Args:
             known: the training part of the data.
         """
-        return known.catalog, known.ratings
+        return attacked_stock(self._scenario, self._name, known.catalog, known.ratings)
 
     def play(self) -> Iterator[Served]:
         """Have everyone make all their visits, round by round; tell how far it is after each page."""

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from recsim_llm.core.plain_values import refuse_flag
+from recsim_llm.dynamics.fake_profiles import ProfileAttack
+from recsim_llm.dynamics.poisoned_text import TextPoison
 
 __all__ = ["Arm", "read_arm"]
 
@@ -30,6 +32,11 @@ class Arm(BaseModel):
     retrain: Literal["visit", "day"] | Annotated[int, Field(ge=1)] | None = None
     """When it is fitted anew on the training ratings and the clicks of the run: ``visit``, before each visit but the first;
     ``day``, when a day of the clock begins; or whenever so many pages have been taken in; None: never. See ``Retrained``."""
+
+    attack: ProfileAttack | None = Field(default=None, exclude_if=lambda attack: attack is None)
+    """Fake users among those that it learns from before the first page; None: nobody attacks it."""
+    poison: TextPoison | None = Field(default=None, exclude_if=lambda poison: poison is None)
+    """Words that it, and nobody else, reads of some items in the place of theirs; None: it reads the items' own."""
 
     @field_validator("retrain", mode="before")
     @classmethod

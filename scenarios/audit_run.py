@@ -29,11 +29,14 @@ from recsim_llm.recommenders.hooks import AsksModel, Truth, give_hooks
 from recsim_llm.report.audit_page import AUDIT_FILE
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
 from recsim_llm.scenarios.exploits.exploit_audit import EXPLOITS
+from recsim_llm.scenarios.poisoning.poisoning_audit import POISONING
 from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, made_facts, most_cost
 
 __all__ = ["EVERY_AUDIT", "AuditRequest", "make_audit"]
 
-EVERY_AUDIT: Mapping[str, AuditKind] = MappingProxyType({**AUDITS, **POLICY_AUDITS, "exploits": EXPLOITS})
+EVERY_AUDIT: Mapping[str, AuditKind] = MappingProxyType(
+    {**AUDITS, **POLICY_AUDITS, "exploits": EXPLOITS, "poisoning": POISONING}
+)
 """What ``recsim-llm audit`` can run, by name."""
 
 _TEXT_TOKENS = 160

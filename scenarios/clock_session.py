@@ -29,9 +29,10 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.log.schema import CHAT
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender
-from recsim_llm.recommenders.hooks import begin_day, restock
+from recsim_llm.recommenders.hooks import TakesRatings, begin_day, restock
 from recsim_llm.scenarios.arm_protocols import Others, Served, VisitLog
 from recsim_llm.scenarios.arm_session import ArmSession
+from recsim_llm.scenarios.attacked_stock import attacked_stock
 from recsim_llm.scenarios.clock_settings import ClockSettings
 from recsim_llm.scenarios.gossip import Gossip
 from recsim_llm.scenarios.offers import AnsweredOffer
@@ -87,6 +88,7 @@ class ClockSession(ArmSession):
         self._intents = None if scenario.intents is None else Intents(scenario.intents, world.population, self._seed)
         self._came = np.zeros(len(self._user_id), np.bool_)
         self._stocked = False
+        self._genuine: Ratings | None = None
         self._intent = np.zeros(len(self._user_id), np.int64)
         self._weight = np.ones(len(self._user_id))
         self._put_on_sale(self.timeline.on_sale(self._moment), self.timeline.prices(self._moment))
@@ -98,12 +100,13 @@ class ClockSession(ArmSession):
         """Return what a recommender may learn from before the first page; of items that come later there is nothing."""
         self._stocked = True
         later = self.timeline.unreleased()
-        catalog = replace(known.catalog, retired=self._catalog.retired, price=self._catalog.price)
-        if not later.any():
-            return catalog, known.ratings
-        popularity = np.where(later, np.float32(0), catalog.popularity)
-        item = known.catalog.index_of(known.ratings.item_id)
-        return replace(catalog, popularity=popularity), known.ratings.take(~later[item] | (item < 0))
+        catalog, ratings = replace(known.catalog, retired=self._catalog.retired, price=self._catalog.price), known.ratings
+        if later.any():
+            item = known.catalog.index_of(known.ratings.item_id)
+            catalog = replace(catalog, popularity=np.where(later, np.float32(0), catalog.popularity))
+            ratings = known.ratings.take(~later[item] | (item < 0))
+        self._genuine = ratings
+        return attacked_stock(self._scenario, self._name, catalog, ratings)
 
     def play(self) -> Iterator[Served]:
         """Let time go by; tell how far it is after each page."""
@@ -134,6 +137,9 @@ class ClockSession(ArmSession):
         offered = True if self._providers is None else self._providers.offered()
         self._put_on_sale(self.timeline.on_sale(moment) & offered, self.timeline.prices(moment))
         self._note(self.timeline.act(moment, self.influence))
+        if isinstance(self._recommender, TakesRatings) and self._genuine is not None:
+            for fakes in self.timeline.fakes(moment, self._genuine):
+                self._recommender.join(fakes)
 
     def visit(self, rows: IntArray) -> Iterator[tuple[int, int]]:
         """Let some users visit together in the step that has begun; what is yielded, and ``rows``, as of ``step``."""

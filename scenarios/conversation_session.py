@@ -35,6 +35,7 @@ from recsim_llm.recommenders import Truth
 from recsim_llm.recommenders.base import LONGEST_WORDS
 from recsim_llm.registry import blaming, blaming_plug_in
 from recsim_llm.scenarios.arm_protocols import DialogueLog, Others, Served
+from recsim_llm.scenarios.attacked_stock import attacked_stock
 from recsim_llm.scenarios.dialogue_rows import DialogueRows
 from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.told_turns import ToldTurn
@@ -123,8 +124,8 @@ class ConversationSession:
         return appeal
 
     def stock(self, known: Dataset) -> tuple[Catalog, Ratings]:
-        """Return what a policy may learn from before the first dialogue."""
-        return known.catalog, known.ratings
+        """Return what a policy may learn from before the first dialogue, fake users included where its arm has some."""
+        return attacked_stock(self._scenario, self._name, known.catalog, known.ratings)
 
     def keep_unfinished(self) -> None:
         """Log what was said so far in dialogues that are broken off."""

@@ -63,6 +63,7 @@ NOTEBOOKS = {
     "how_real": {"(1,), 200, 80": "(1,), 50, 40", '"users.count": 250': '"users.count": 120'},
     "language_users": {"MEASURED, EXAMPLES = 2, 8, 12, 1500": "MEASURED, EXAMPLES = 1, 4, 4, 130"},
     "offline_rl": {"COUNT = 3000": "COUNT = 150", "STEPS = 2_000": "STEPS = 50"},
+    "poisoning": {"(0.01, 0.02, 0.05, 0.1)": "(0.05,)", "29, 300, 60": "29, 150, 20"},
     "quickstart": {"agent.learn(120_000)": "agent.learn(5_000)", "np.arange(1000)": "np.arange(20)"},
     "social_contagion": {"(11, 12, 13), (0.0, 0.35, 0.7, 1.0), 1000": "(11,), (0.0, 0.7), 650"},
     "suite": {

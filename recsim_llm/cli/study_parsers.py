@@ -49,7 +49,7 @@ def audit_parser(commands: Any) -> None:
     parser.add_argument(
         "name",
         help="slots, sycophancy, injection, memorisation, stability, strength, sweep, remembering, ranking, item-agents, "
-        "fairness, forgetting or exploits; --list says more",
+        "fairness, forgetting, exploits or poisoning; --list says more",
     )
     parser.add_argument("--list", action=_ListAudits, nargs=0, help="say what each audit asks, and end")
     parser.add_argument(
@@ -61,7 +61,7 @@ def audit_parser(commands: Any) -> None:
         choices=["language", "choice", "cascade"],
         default="language",
         help="who is audited: users whom a language model plays (default), fitted choice users "
-        "(strength, sweep and exploits; of item-agents memories that count), or cascade users (exploits)",
+        "(strength, sweep, exploits and poisoning; of item-agents memories that count), or cascade users (exploits)",
     )
     parser.add_argument("--recommender", metavar="NAME", help="recommender that is audited (forgetting, fairness)")
     model_options(parser)

@@ -16,6 +16,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.dynamics.clock import HOURS
+from recsim_llm.dynamics.fake_profiles import ProfileAttack
 from recsim_llm.dynamics.selection import ItemSelection, UserSelection
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.population.personas import Population
@@ -142,7 +143,9 @@ class Impatience(FrozenSettings):
     """Log-odds added to leaving after a page."""
 
 
-Kind = Drift | Season | Trend | Price | Promotion | Release | Retirement | Arrival | Harm | Accidents | Impatience
+Kind = (
+    Drift | Season | Trend | Price | Promotion | Release | Retirement | Arrival | Harm | Accidents | Impatience | ProfileAttack
+)
 _KINDS: dict[str, type[Kind]] = {
     "drift": Drift,
     "season": Season,
@@ -155,6 +158,7 @@ _KINDS: dict[str, type[Kind]] = {
     "harm": Harm,
     "accidents": Accidents,
     "impatience": Impatience,
+    "attack": ProfileAttack,
 }
 _WHEN = re.compile(r"day\s+(\d{1,6})(?:,?\s+hour\s+([01]?\d|2[0-3]))?")
 _ONCE = ("release", "retire", "arrive")
@@ -186,6 +190,9 @@ class Change(FrozenSettings):
     """Some clicks are accidents."""
     impatience: Impatience | None = None
     """Users leave sooner."""
+    attack: ProfileAttack | None = Field(default=None, exclude_if=lambda attack: attack is None)
+    """Fake users come, one after the other until the end, or all at once where there is none. Recommenders that are fitted anew
+    learn from them; what they left stays."""
 
     @property
     def kind(self) -> str:
@@ -242,7 +249,7 @@ class Intervention(FrozenSettings):
             )
         if self.until is not None and self.until <= self.at:
             raise ConfigError(f"intervention {self.name!r}: got until {self.until:g}, expected a day after {self.at:g}")
-        if kind in ("release", "retire", "promote", "harm") and self.who != UserSelection():
+        if kind in ("release", "retire", "promote", "harm", "attack") and self.who != UserSelection():
             raise ConfigError(f"intervention {self.name!r}: got who for {kind}, expected it for everyone; leave who out")
         try:
             self.who.check_quantiles()

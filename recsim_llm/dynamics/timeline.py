@@ -11,7 +11,9 @@ import numpy as np
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.ratings import Ratings
 from recsim_llm.dynamics.clock import HOURS, Clock, Moment
+from recsim_llm.dynamics.fake_profiles import ProfileAttack, fake_ratings
 from recsim_llm.dynamics.influence import Influence
 from recsim_llm.dynamics.interventions import (
     Accidents,
@@ -127,7 +129,7 @@ class Timeline:
         try:
             who = plan.who.mask(self._population, keyed.absorb(word, 0))
             items = np.zeros(len(self._catalog), np.bool_)
-            if isinstance(what, Trend | Price | Promotion | Release | Retirement | Harm):
+            if isinstance(what, Trend | Price | Promotion | Release | Retirement | Harm | ProfileAttack):
                 items = what.items.mask(self._catalog, keyed.absorb(word, 1))
             gain = self._gain(what, who, keyed.absorb(word, 2)) if isinstance(what, Drift | Season) else None
             if isinstance(what, Price) and self._catalog.price is not None and not who.all():
@@ -209,6 +211,27 @@ class Timeline:
             if isinstance(one.plan.change.what, Promotion) and one.plan.strength(_middle(moment))
         ]
 
+    def fakes(self, moment: Moment, genuine: Ratings) -> list[Ratings]:
+        """Return what fake users rate who come in a step, attack by attack.
+
+        Args:
+            moment: the step.
+            genuine: the ratings that fake users are made after.
+
+        Raises:
+            ConfigError: as of ``fake_ratings``.
+        """
+        come = []
+        for place, one in enumerate(self._planned, 1):
+            if isinstance(one.plan.change.what, ProfileAttack) and _concerns(one.plan, moment):
+                ratings = fake_ratings(one.plan.change.what, self._catalog, genuine, seed=self._seed, place=place)
+                day = one.plan.at + (ratings.user_index + 0.5) / len(ratings.users) * (
+                    (one.plan.until or one.plan.at) - one.plan.at
+                )
+                now = (day * HOURS >= moment.first) & (day * HOURS < moment.after)
+                come += [ratings.take(now)] if now.any() else []
+        return come
+
     def check_slots(self, slate_size: int) -> None:
         """See to it that what is sold is on the page.
 
@@ -225,6 +248,11 @@ class Timeline:
 def _middle(moment: Moment) -> float:
     """Return the day that a step goes by, in days since the beginning: its middle."""
     return (moment.first + moment.after - 1) / 2 / HOURS
+
+
+def _concerns(plan: Intervention, moment: Moment) -> bool:
+    """Tell whether something that goes on from its beginning to its end, or is over at once, takes place in a step."""
+    return plan.at * HOURS < moment.after and moment.first <= (plan.until or plan.at) * HOURS
 
 
 def restocked(catalog: Catalog, on_sale: BoolArray, price: FloatArray | None = None) -> Catalog:

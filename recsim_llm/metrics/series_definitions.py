@@ -126,6 +126,30 @@ _ALL = (
     ),
     _sums(
         Definition(
+            key="page_share",
+            label="Pages with one of the items",
+            unit="share",
+            numerator="chosen_pages",
+            denominator="filled_pages",
+            high=1.0,
+        ),
+        of_items=True,
+        needs_items=True,
+    ),
+    _sums(
+        Definition(
+            key="mean_rank",
+            label="Mean rank on the page, where shown",
+            unit="rank",
+            numerator="chosen_ranks",
+            denominator="chosen_impressions",
+            low=1.0,
+        ),
+        of_items=True,
+        needs_items=True,
+    ),
+    _sums(
+        Definition(
             key="choice_share",
             label="Share of all clicks",
             unit="share",

@@ -69,8 +69,9 @@ class SeriesSettings(FrozenSettings):
     users: UserGroup | None = None
     """The users it is of; None: all."""
     items: ItemGroup | None = None
-    """The items it is of; None: all. Of ``exposure_share`` and ``choice_share`` those whose share it is; of
-    ``exposure_over_merit`` a provider's, None: of whichever provider has the least on a day."""
+    """The items it is of; None: all. Of ``exposure_share``, ``choice_share`` and ``page_share`` those whose share it is, of
+    ``mean_rank`` those whose rank; of ``exposure_over_merit`` a provider's, None: of whichever provider has the least on a
+    day."""
     event: str | None = None
     """Of ``events_per_user``: the event that is counted, one of ``USER_EVENTS``. It is a mean over all users of the series:
     those who have not come yet, or are gone, count as 0."""

@@ -102,6 +102,8 @@ class TimedSums:
         liked, watched = (np.where(mine, column, np.nan) for column in (batch.liked, batch.watched))
         columns: dict[str, Any] = {"impressions": mine, "impression_clicks": clicked, "clicks": clicked}
         columns |= {"all_impressions": shown, "chosen_impressions": mine, "all_clicks": shown & batch.clicked}
+        columns |= {"chosen_ranks": mine * (np.arange(mine.shape[1]) + 1)}
+        columns |= {"chosen_pages": mine.any(axis=1, keepdims=True), "filled_pages": shown.any(axis=1, keepdims=True)}
         for name, known, values in (("stars", "rated", rating), ("liked", "judged", liked), ("watched", "watch_rows", watched)):
             columns |= {name: np.nan_to_num(values), known: ~np.isnan(values)}
         self._add(kept, place, **{name: column.sum(axis=1) for name, column in columns.items() if name in self._totals})

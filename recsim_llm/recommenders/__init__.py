@@ -53,6 +53,7 @@ from recsim_llm.recommenders.reranking import Calibrated, MaximalMarginalRelevan
 from recsim_llm.recommenders.retraining import Retrained, RetrainEvery
 from recsim_llm.recommenders.sasrec import SASRec
 from recsim_llm.recommenders.saved_scores import SavedScores
+from recsim_llm.recommenders.screened import Screened
 from recsim_llm.recommenders.sklearn_estimators import Sklearn, SklearnRecommender
 from recsim_llm.recommenders.slim import SLIM
 from recsim_llm.recommenders.softmax import Softmax
@@ -110,6 +111,7 @@ __all__ = [
     "SASRec",
     "SamplesSlates",
     "SavedScores",
+    "Screened",
     "Sklearn",
     "SklearnRecommender",
     "Softmax",

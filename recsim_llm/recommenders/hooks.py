@@ -11,6 +11,7 @@ from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.keyed import Words
 from recsim_llm.core.pages import Requests, Slates
+from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.core.rollouts import Rollouts
 
@@ -28,6 +29,7 @@ __all__ = [
     "RunsElsewhere",
     "TakesDays",
     "TakesFriends",
+    "TakesRatings",
     "TakesRules",
     "TakesStock",
     "TakesTruth",
@@ -246,6 +248,15 @@ class TakesDays(Protocol):
 
     def begin_day(self) -> None:
         """Note that another day begins; called before its first page is asked for, whether or not anybody comes."""
+        ...
+
+
+@runtime_checkable
+class TakesRatings(Protocol):
+    """A recommender that is told what others did than those whom it serves, as one is that is fitted anew."""
+
+    def join(self, ratings: Ratings) -> None:
+        """Keep ratings for the next fit; called between pages, before the first page of a step of the clock."""
         ...
 
 

@@ -103,6 +103,13 @@ class Retrained(Recommender):
         np.add.at(self._observed, rows, slates.item_id.shape[1])
         self._pages |= set(zip(requests.visit.tolist(), requests.page.tolist(), strict=True))
 
+    def join(self, ratings: Ratings) -> None:
+        """Keep ratings that the run brought besides its pages, for the next fit; those of fake users, say."""
+        day, slot = np.full(len(ratings), self._day), np.arange(len(ratings))
+        first = np.zeros(len(ratings), np.int64)
+        self._clicks.append(np.stack([day, first, first, ratings.user_id, slot, ratings.item_id], axis=1))
+        self._stars.append(ratings.rating)
+
     def _is_due(self, requests: Requests) -> bool:
         if not self._pages or not len(requests.user_id):
             return False

@@ -10,7 +10,7 @@ from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ContractError
 from recsim_llm.recommenders import Recommender
-from recsim_llm.recommenders.hooks import AnswersQueries, begin_day, restock
+from recsim_llm.recommenders.hooks import AnswersQueries, TakesRatings, begin_day, restock
 
 __all__ = ["SwitchedRecommender"]
 
@@ -55,6 +55,12 @@ class SwitchedRecommender(Recommender):
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Fit the one that is in place anew."""
         self._fitted[self._name].fit(catalog, ratings, seed)
+
+    def join(self, ratings: Ratings) -> None:
+        """Tell everyone who is fitted anew what others did."""
+        for recommender in self._fitted.values():
+            if isinstance(recommender, TakesRatings):
+                recommender.join(ratings)
 
     def restock(self, catalog: Catalog) -> None:
         """Tell everyone what is on sale from now on."""

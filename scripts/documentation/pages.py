@@ -29,6 +29,7 @@ TOP_FILES = {
     "notebooks/forget_a_user.ipynb": "notebooks/forget_a_user.ipynb",
     "notebooks/how_real.ipynb": "notebooks/how_real.ipynb",
     "notebooks/offline_rl.ipynb": "notebooks/offline_rl.ipynb",
+    "notebooks/poisoning.ipynb": "notebooks/poisoning.ipynb",
     "notebooks/quickstart.ipynb": "notebooks/quickstart.ipynb",
     "notebooks/social_contagion.ipynb": "notebooks/social_contagion.ipynb",
     "notebooks/train_a_recommender.ipynb": "notebooks/train_a_recommender.ipynb",

@@ -126,7 +126,7 @@ def test_whether_a_recommender_forgets_is_in_the_verdict_and_on_the_page(data, t
         ("forgetting", ("--recommender", "mf", "--model", "scripted/genres"), "asks no language model, expected no --model"),
         ("forgetting", ("--recommender", "mf", "--users", "choice"), "expected no users, since a recommender is audited"),
         ("forgetting", ("--recommender", "mf", "--set", "policy.factor=3"), "did you mean 'factors'"),
-        ("slots", ("--recommender", "mf", "--model", "scripted/genres"), "expected none; it goes with forgetting"),
+        ("slots", ("--recommender", "mf", "--model", "scripted/genres"), "expected none; it goes with fairness, forgetting"),
     ],
 )
 def test_recommenders_that_cannot_be_audited_are_refused(name, options, words, data, tmp_path, capsys):

@@ -31,7 +31,7 @@ SETTINGS = {
     "users.parameters.click_bias": 1.5,
     "measure": {"series": {"eager": {"metric": "click_share", "users": {"trait": "activity", "above": 0.5}}}},
 }
-SHOWN, MADE_GENRE = ["arm", "user_id", "visit", "page", "item_id", "clicked", "rating"], "Comedy"
+SHOWN, MADE_GENRE = ["arm", "user_id", "visit", "page", "position", "item_id", "clicked", "rating"], "Comedy"
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +115,11 @@ def test_a_share_of_exposure_is_that_of_the_items_named(finished, rows):
     assert level(finished, 0, metric="click_share", items=genre) == pytest.approx(rows["clicked"][first & of_genre].mean())
     ids = ItemGroup(ids=[int(one) for one in members])
     assert level(finished, 0, metric="exposure_share", items=ids) == level(finished, 0, metric="exposure_share", items=genre)
+    rank = rows["position"][first & of_genre].mean() + 1
+    assert level(finished, 0, metric="mean_rank", items=ids) == pytest.approx(rank)
+    pages = dict.fromkeys(zip(rows["user_id"][first], rows["page"][first], strict=True), False)
+    pages |= dict.fromkeys(zip(rows["user_id"][first & of_genre], rows["page"][first & of_genre], strict=True), True)
+    assert level(finished, 0, metric="page_share", items=ids) == pytest.approx(np.mean(list(pages.values())))
 
 
 def test_head_tail_and_new_items_are_all_there_are(finished):

@@ -61,6 +61,7 @@ OTHERS = {
         "least_pages": 5,
     },
     "heeding": {"base": "popularity", "strength": 0.1, "candidates": 9},
+    "screened": {"base": "popularity", "by": "language", "threshold": 0.7},
     "softmax": {"base": "mf", "temperature": 2, "slot_marginals": True, "base_settings": {"factors": 3}},
     "language": {
         "base": "popularity",

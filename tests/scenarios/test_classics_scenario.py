@@ -31,6 +31,7 @@ LEFT_OUT = {
     "planner": "plans with the true model, for minutes a page",
     "react": "needs a language model",
     "scores": "needs a file",
+    "screened": "leaves out fake users, of whom there are none; see poisoning",
     "softmax": "draws from the scores of another",
     "talking": "needs a language model",
     "warmed": "simulates users for items that nobody rated, of which there are none",
