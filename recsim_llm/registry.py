@@ -55,6 +55,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "calibrated": "recsim_llm.recommenders.reranking:Calibrated",
         "popularity-discounted": "recsim_llm.recommenders.reranking:PopularityDiscounted",
         "exposure-fair": "recsim_llm.recommenders.exposure_fairness:ExposureFair",
+        "group-fair": "recsim_llm.recommenders.group_fairness:GroupFair",
         "heeding": "recsim_llm.recommenders.heeding:Heeding",
         "obliging": "recsim_llm.recommenders.obliging:Obliging",
         "explained": "recsim_llm.recommenders.explained:Explained",

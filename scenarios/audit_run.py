@@ -99,7 +99,7 @@ def make_audit(
         counted = f"{users:,} {'user' if users == 1 else 'users'}"
         if request.model is None:
             progress(f"{request.audit}: fitting and asking {counted}")
-            if kind.recommender is not None:
+            if kind.recommender is not None and request.recommender is not None:
                 return _content(request, dataset, kind, _of_recommender(request, kind, dataset, users, roles=None))
             assert kind.choice is not None
             return _content(request, dataset, kind, kind.choice(dataset, request.seed, users))
@@ -108,7 +108,7 @@ def make_audit(
         with Roles(models, calls=out / FILE_NAME, cache=request.cache, limits=limits_of(request.limits)) as roles:
             confirm(_estimate(kind, users, roles, request.model))
             progress(f"{request.audit}: asking about {counted}")
-            if kind.recommender is not None:
+            if kind.recommender is not None and request.recommender is not None:
                 return _content(request, dataset, kind, _of_recommender(request, kind, dataset, users, roles=roles))
             run = kind.run if request.users == "language" else kind.cascade
             assert run is not None
@@ -197,7 +197,7 @@ def _check(request: AuditRequest) -> AuditKind:
     elif request.users == "cascade" and kind.cascade is None:
         got = f"audit {request.audit}: got cascade users"
         raise ConfigError(f"{got}, expected --users language; cascade users can have exploits")
-    elif request.model is None and kind.recommender is None:
+    elif request.model is None and request.recommender is None:
         raise ConfigError("audit: got no model, expected --model provider/name, for instance scripted/genres")
     return kind
 
@@ -208,9 +208,9 @@ def _check_recommender(request: AuditRequest, kind: AuditKind) -> None:
     if kind.recommender is None and request.recommender is not None:
         able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.recommender is not None)
         raise ConfigError(f"{got} --recommender {request.recommender}, expected none; it goes with {able}")
-    if kind.recommender is not None and request.recommender is None:
+    if kind.recommender is not None and request.recommender is None and not kind.of_policy:
         raise ConfigError(f"{got} no recommender, expected --recommender NAME, for instance item-knn; see `recsim-llm list`")
-    if kind.recommender is not None and request.users != "language":
+    if request.recommender is not None and request.users != "language":
         raise ConfigError(f"{got} --users {request.users}, expected no users, since a recommender is audited; leave it out")
 
 

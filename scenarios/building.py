@@ -21,6 +21,7 @@ from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import RatedItems
 from recsim_llm.data import open_dataset
 from recsim_llm.dynamics.influence import Influence
+from recsim_llm.dynamics.user_attributes import with_attributes
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
@@ -241,7 +242,8 @@ def build_scenario_world(
         world = built_world(settings.model, lambda: build(dataset, share.population))
     else:
         world = built_world(settings.model, lambda: build(dataset, settings.count if people is None else people))
-        chosen = _chosen_users(scenario, world.population)
+        known = with_attributes(world.population, settings.attributes, _seed(scenario))
+        chosen = _chosen_users(scenario, known)
         if chosen is not world.population:
             world = built_world(settings.model, lambda: build(dataset, chosen))
     if enrichment is not None and not more:

@@ -212,7 +212,7 @@ def _until_decided(
 
 def _check_groups(scenario: Scenario, name: str) -> None:
     """Refuse an unknown group before anybody is served."""
-    if name in (known := [trait.name for trait in TRAITS]):
+    if name in (known := [*(trait.name for trait in TRAITS), *scenario.users.attributes]):
         return
     data = load_dataset(scenario)
     if name not in data.demographics:

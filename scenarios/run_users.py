@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from recsim_llm.agents.worlds import user_source
 from recsim_llm.comparison import PrePeriod
+from recsim_llm.dynamics.user_attributes import with_attributes
 from recsim_llm.population.choosing import COVARIATES, People, choose_users
 from recsim_llm.scenarios.building import load_dataset
 from recsim_llm.scenarios.schema import Scenario
@@ -52,6 +53,7 @@ def rebuild_people(manifest: Mapping[str, Any], user_id: npt.NDArray[np.int64]) 
         return None
     source = user_source(load_dataset(scenario), model=settings.model, fitted=settings.fitted)
     chosen = choose_users(settings.count, source, seed=scenario.seed)
+    chosen = with_attributes(chosen, settings.attributes, scenario.seed)
     order = np.argsort(chosen.user_id)
     place = np.minimum(np.searchsorted(chosen.user_id, user_id, sorter=order), len(chosen) - 1)
     if not np.array_equal(chosen.user_id[order[place]], user_id):

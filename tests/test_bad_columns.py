@@ -137,6 +137,7 @@ RATINGS = {
 }
 RELEVANT = {"relevant": ("flags", DRAWN.random((USERS, SLOTS)) < 0.5), "total": ("ids", np.full(USERS, 3))}
 SHOWN = ("places", SLATES)
+TWO_LISTS = {"lists": ("ids", DRAWN.integers(0, 9, (USERS, SLOTS))), "reference": ("ids", DRAWN.integers(0, 9, (USERS, SLOTS)))}
 FRIENDS = Friendships.from_pairs(4, [0, 1, 2], [1, 2, 3])
 CALLS = {
     "Catalog": Call(Catalog.from_columns, CATALOG),
@@ -348,6 +349,9 @@ CALLS = {
         {"confidence": SHARE, "least_users": (2, (0, 0.5, "two"))},
     ),
     "hit_rate": Call(metrics.hit_rate, RELEVANT),
+    "jaccard_similarity": Call(metrics.jaccard_similarity, TWO_LISTS),
+    "prag_similarity": Call(metrics.prag_similarity, TWO_LISTS),
+    "serp_similarity": Call(metrics.serp_similarity, TWO_LISTS),
     "ndcg": Call(metrics.ndcg, RELEVANT),
     "precision": Call(metrics.precision, RELEVANT),
     "recall": Call(metrics.recall, RELEVANT),

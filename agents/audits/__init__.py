@@ -9,6 +9,7 @@ An audit of a model whose answers are a fixed function of the prompt may find ev
 interval (see ``recsim_llm.statistics.intervals``).
 """
 
+from recsim_llm.agents.audits.counterfactuals import AttributeFinding, Counterfactuals, counterfactual_fairness
 from recsim_llm.agents.audits.design import Finding
 from recsim_llm.agents.audits.forgetting import ASKINGS, Asking, Forgetting, forgetting
 from recsim_llm.agents.audits.injection import ATTACKS, Attack, AttackFinding, Injection, injection
@@ -31,6 +32,8 @@ __all__ = [
     "Asking",
     "Attack",
     "AttackFinding",
+    "AttributeFinding",
+    "Counterfactuals",
     "Finding",
     "Forgetting",
     "Injection",
@@ -44,6 +47,7 @@ __all__ = [
     "Sweep",
     "SweepCell",
     "Sycophancy",
+    "counterfactual_fairness",
     "forgetting",
     "injection",
     "memorisation",

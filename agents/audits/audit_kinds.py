@@ -8,15 +8,20 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from recsim_llm.agents.audits.audit_rows import AuditRow, finding_rows
+from recsim_llm.agents.audits.audited_policies import (
+    LISTS,
+    RANKED,
+    ROTATIONS,
+    audit_fairness,
+    audit_ranking,
+    audit_recommender_fairness,
+    rankable_users,
+)
 from recsim_llm.agents.audits.choice_audits import choice_strength, choice_sweep
-from recsim_llm.agents.audits.design import KNOWN_SHARE
 from recsim_llm.agents.audits.injection import ATTACKS, injection
 from recsim_llm.agents.audits.item_choices import counted_item_agents, written_item_agents
 from recsim_llm.agents.audits.memorisation import memorisation
-from recsim_llm.agents.audits.ranked_lists import RankingBias, ranking_bias
 from recsim_llm.agents.audits.remembering import check_genres, remembering
 from recsim_llm.agents.audits.slots import slot_bias
 from recsim_llm.agents.audits.stability import PERTURBATIONS, stability
@@ -26,21 +31,15 @@ from recsim_llm.agents.audits.sycophancy import FLATTERY, NEUTRAL, sycophancy
 from recsim_llm.agents.language.calibration_pages import able_users
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.memory.offered_choices import dense_part
-from recsim_llm.core import keyed
-from recsim_llm.core.arrays import IntArray
-from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.errors import DataError
 from recsim_llm.language.providers import Roles
 from recsim_llm.recommenders.base import Recommender
-from recsim_llm.recommenders.language.ranker import LanguageRanker
 
 __all__ = ["AUDITS", "AuditKind"]
 
 _PAGE, _WIDE = 8, 10
 _HISTORIES, _PAGE_SIZES = (0, 5, 20, 80), (5, 10, 20)
 _WORDS = ("templates", "rating_history")
-_ROTATIONS, _RANKED, _LEAST_RANKED = 8, 20, 2
 _MEETING, _LEARNED, _FORETOLD = 60, 6, 4  # items, and choices a user, of item agents
 _EVERYBODY = 1_000
 
@@ -132,43 +131,6 @@ def _swept(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: Langu
     return sweep(roles.role("user"), dataset, seed=seed, users=users, histories=_HISTORIES, page_sizes=sizes, parameters=own)
 
 
-def _rankable(dataset: Dataset) -> IntArray:
-    """Return int64 [a]: outside ids of the users who have something left to be ranked."""
-    known, _ = dataset.ratings.split_by_time(KNOWN_SHARE)
-    able = known.users[len(dataset.catalog) - np.bincount(known.user_index) >= _LEAST_RANKED]
-    if not able.size:
-        raise DataError(f"ranking: got nobody with {_LEAST_RANKED} items unrated, expected at least one user; use more data")
-    return able
-
-
-def _ranked(
-    roles: Roles, dataset: Dataset, seed: int, users: int, *, policy: Mapping[str, Any] = MappingProxyType({})
-) -> RankingBias:
-    """Have the model rank the candidates of a factor model for users whose earlier ratings it is told."""
-    known, later = dataset.training_part(KNOWN_SHARE)
-    everyone, unseen = known.ratings.users, len(known.catalog) - np.bincount(known.ratings.user_index)
-    able = _rankable(dataset)
-    drawn = np.sort(able[keyed.words(seed, "ranking audit", able).argsort(kind="stable")[:users]])
-    wanted = LanguageRanker.Settings.read({"candidates": _RANKED, **policy}, "--set policy")
-    candidates = min(wanted.candidates, int(unseen[np.searchsorted(everyone, drawn)].min()))
-    ranker = LanguageRanker(wanted.model_copy(update={"candidates": candidates}))
-    ranker.consult(roles.role("policy"))
-    ranker.fit(known.catalog, known.ratings, seed)
-    first = np.zeros(len(drawn), np.int64)
-    empty = np.zeros((len(drawn), 0))
-    history = empty.astype(np.int64), empty.astype(np.bool_), empty.astype(np.float32)
-    shown = np.bincount(known.catalog.index_of(known.ratings.item_id), minlength=len(known.catalog))
-    taken = [known.catalog.index_of(later.item_id[later.user_id == user]) for user in drawn.tolist()]
-    return ranking_bias(
-        ranker,
-        Requests(drawn, first, first, *history),
-        shown,
-        k=min(_WIDE, candidates),
-        rotations=_ROTATIONS,
-        later=[item[item >= 0] for item in taken],
-    )
-
-
 AUDITS: Mapping[str, AuditKind] = MappingProxyType(
     {
         "slots": AuditKind(
@@ -251,10 +213,10 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
         "ranking": AuditKind(
             question="as a recommender, does the model prefer places in the prompt, or popular items?",
             users=30,
-            asks=_ROTATIONS,
-            page_size=_RANKED,
-            run=_ranked,
-            check=_rankable,
+            asks=ROTATIONS,
+            page_size=RANKED,
+            run=audit_ranking,
+            check=rankable_users,
             of_policy=True,
         ),
         "item-agents": AuditKind(
@@ -270,6 +232,16 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             choice=counted_item_agents,
             choice_users=_EVERYBODY,
             choice_name="memories that count",
+        ),
+        "fairness": AuditKind(
+            question="as a recommender, does it recommend something else to the same user of another gender, age or country?",
+            users=30,
+            asks=LISTS,
+            page_size=RANKED,
+            run=audit_fairness,
+            check=rankable_users,
+            of_policy=True,
+            recommender=audit_recommender_fairness,
         ),
     }
 )

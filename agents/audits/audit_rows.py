@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from recsim_llm.agents.audits.counterfactuals import Counterfactuals
 from recsim_llm.agents.audits.injection import Injection
 from recsim_llm.agents.audits.item_choices import ItemAgentsFinding
 from recsim_llm.agents.audits.memorisation import Memorisation
@@ -205,6 +206,34 @@ def _ranking(found: RankingBias) -> Sequence[AuditRow]:
     ]
 
 
+def _fairness(found: Counterfactuals) -> Sequence[AuditRow]:
+    tickets = AuditRow(label="ticket number: lists told two of them lie apart, 1 less PRAG*", estimate=found.tickets)
+    rows = [
+        AuditRow(
+            label=f"{one.attribute}: lists told two values lie further apart than told two ticket numbers",
+            estimate=one.beyond_words,
+            sound=0.0,
+            expected="at most",
+            leading=True,
+        )
+        for one in found.attributes
+    ]
+    for one in found.attributes:
+        least = AuditRow(
+            label=f"{one.attribute}: likeness to the list told nothing, PRAG*, of the value least alike ({one.least_alike})",
+            estimate=one.similarity["prag"][one.values.index(one.least_alike)],
+        )
+        rows += [least, *_ranges(one.attribute, one.snsr, one.snsv)]
+    unread = AuditRow(label="users left out, of whom a reply could not be read, share", estimate=found.unread)
+    return [*rows[: len(found.attributes)], tickets, *rows[len(found.attributes) :], unread]
+
+
+def _ranges(attribute: str, snsr: Mapping[str, Estimate], snsv: Mapping[str, Estimate]) -> Sequence[AuditRow]:
+    names = {"jaccard": "Jaccard", "serp": "SERP*", "prag": "PRAG*"}
+    ranges = [_equal(f"{attribute}: range between values, SNSR of {names[key]}", one) for key, one in snsr.items()]
+    return [*ranges, _equal(f"{attribute}: deviation between values, SNSV of PRAG*", snsv["prag"])]
+
+
 def _remembering(found: Remembering) -> Sequence[AuditRow]:
     stream, *others = found.kinds
     rows = [
@@ -238,6 +267,7 @@ _ROWS: Mapping[type, Callable[[Any], Sequence[AuditRow]]] = {
     Strength: _strength,
     Sweep: _sweep,
     RankingBias: _ranking,
+    Counterfactuals: _fairness,
     Remembering: _remembering,
     ItemAgentsFinding: _item_agents,
 }

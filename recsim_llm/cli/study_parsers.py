@@ -49,7 +49,7 @@ def audit_parser(commands: Any) -> None:
     parser.add_argument(
         "name",
         help="slots, sycophancy, injection, memorisation, stability, strength, sweep, remembering, ranking, item-agents, "
-        "forgetting, exploits or poisoning; --list says more",
+        "fairness, forgetting, exploits or poisoning; --list says more",
     )
     parser.add_argument("--list", action=_ListAudits, nargs=0, help="say what each audit asks, and end")
     parser.add_argument(
@@ -63,7 +63,7 @@ def audit_parser(commands: Any) -> None:
         help="who is audited: users whom a language model plays (default), fitted choice users "
         "(strength, sweep, exploits and poisoning; of item-agents memories that count), or cascade users (exploits)",
     )
-    parser.add_argument("--recommender", metavar="NAME", help="recommender that is audited (forgetting)")
+    parser.add_argument("--recommender", metavar="NAME", help="recommender that is audited (forgetting, fairness)")
     model_options(parser)
     parser.add_argument("--n-users", metavar="N", type=int, help="most users (default: 30 to 60, by audit)")
     parser.add_argument("--seed", metavar="S", type=int, help="seed of users and items; drawn and shown if not given")

@@ -20,6 +20,11 @@ _ENDS = 2
 _NAME = re.compile(r"[\w.-]+")
 
 
+def _is_unset(value: Any) -> bool:
+    """Tell whether a key says nothing: a manifest leaves it out then, as before there was such a key."""
+    return value is None
+
+
 class ContrastSettings(FrozenSettings):
     """A number taken of a series: a level, a difference, a ratio, or a slope."""
 
@@ -29,6 +34,9 @@ class ContrastSettings(FrozenSettings):
     """Recommender; None: the first one."""
     against: str | None = None
     """Another recommender: what the one has more, on the same users with the same dice."""
+    less: str | None = Field(default=None, exclude_if=_is_unset)
+    """Another series, of the same metric of other users: what ``series`` has more, a gap. With ``against`` the difference of
+    the gaps of two recommenders."""
     window: list[int] | None = None
     """First and last time, ``[0, 3]``, both counted; None: all of the run."""
     before: list[int] | None = None
@@ -48,6 +56,8 @@ class ContrastSettings(FrozenSettings):
     def _has_its_sides(self) -> Self:
         if self.kind == "ratio" and self.against is None and self.before is None:
             raise ValueError("got a ratio of one side, expected another one; add against or before")
+        if self.less is not None and (self.kind != "difference" or self.before is not None or self.less == self.series):
+            raise ValueError("got less, expected another series than the first, kind: difference, and no before")
         if self.kind == "slope" and self.before is not None:
             raise ValueError("got a slope with before, expected one window; leave before out")
         return self
@@ -60,7 +70,7 @@ class ContrastSettings(FrozenSettings):
     @property
     def has_sides(self) -> bool:
         """Whether it says something of a change or a difference; False for a level."""
-        return self.kind != "difference" or self.against is not None or self.before is not None
+        return self.kind != "difference" or any(one is not None for one in (self.against, self.before, self.less))
 
 
 class MeasureSettings(FrozenSettings):
@@ -141,12 +151,25 @@ def _contrast_faults(
 ) -> Iterator[tuple[Place, str]]:
     if contrast.series not in measure.series:
         yield (*place, "series"), f"got {contrast.series!r}, expected {_named(contrast.series, measure.series)}"
+    if contrast.less is not None:
+        if contrast.less not in measure.series:
+            yield (*place, "less"), f"got {contrast.less!r}, expected {_named(contrast.less, measure.series)}"
+        elif contrast.series in measure.series:
+            yield from _gap_faults((*place, "less"), measure.series[contrast.series], measure.series[contrast.less])
     for key in ("arm", "against"):
         arm = getattr(contrast, key)
         if arms is not None and arm is not None and arm not in arms:
             yield (*place, key), f"got {arm!r}, expected {one_of(arm, arms)}"
     if arms and contrast.against == (contrast.arm or arms[0]):
         yield (*place, "against"), f"got {contrast.against!r} on both sides, expected another recommender"
+
+
+def _gap_faults(place: Place, one: SeriesSettings, other: SeriesSettings) -> Iterator[tuple[Place, str]]:
+    same = all(getattr(one, key) == getattr(other, key) for key in ("metric", "by", "items", "event"))
+    if not same or one.users is None or other.users is None:
+        yield place, "got a series of another kind, expected two that differ in nothing but users, which both say"
+    elif SERIES[one.metric].of not in ("sums", "users"):
+        yield place, f"got {one.metric}, expected a metric that each user has; take another metric"
 
 
 def _named(got: str, known: object) -> str:

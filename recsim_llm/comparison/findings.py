@@ -225,7 +225,9 @@ class _Taken:
         cells = self._slopes(settings, series, numbers) if settings.kind == "slope" else self._sides(settings, series, numbers)
         if not cells:
             return nothing, "fewer than two points in time to lay a line through"
-        if not settings.has_sides:
+        if settings.less is not None:
+            effect = series.gap(cells, self._series[settings.less])
+        elif not settings.has_sides:
             effect = series.level(cells[0].arm, cells[0].first, cells[0].last)
         else:
             effect = series.contrast(cells, logarithmic=settings.kind == "ratio")
@@ -256,7 +258,8 @@ class _Taken:
 
     def _said(self, settings: ContrastSettings, series: Series) -> str:
         arm = settings.arm or self._arms[0]
-        what = f"{settings.series}: {'slope of ' if settings.kind == 'slope' else ''}{arm}"
+        less = "" if settings.less is None else f" less {settings.less}"
+        what = f"{settings.series}{less}: {'slope of ' if settings.kind == 'slope' else ''}{arm}"
         sign = "over" if settings.kind == "ratio" else "less"
         window = "" if settings.window is None else f" in {series.by}s {settings.window[0]} to {settings.window[1]}"
         before = "" if settings.before is None else f" {sign} {settings.before[0]} to {settings.before[1]}"

@@ -55,6 +55,13 @@ class UserSelection(FrozenSettings):
         Raises:
             ConfigError: a genre or a field is unknown, a quantile has nothing to be of, or nobody is meant.
         """
+        chosen = self.matching(population, word)
+        if not chosen.any():
+            raise ConfigError(f"who: got {_given(self)}, which is nobody of {len(population)} users, expected at least one")
+        return chosen
+
+    def matching(self, population: Population, word: keyed.Words) -> BoolArray:
+        """Return bool [u]: who meets the conditions, be it nobody; arguments and errors else as of ``mask``."""
         chosen = np.ones(len(population), np.bool_)
         if self.users is not None:
             chosen &= np.isin(population.user_id, np.array(self.users))
@@ -70,8 +77,6 @@ class UserSelection(FrozenSettings):
                 chosen &= values > np.quantile(values, self.above)
             if self.below is not None:
                 chosen &= values <= np.quantile(values, self.below)
-        if not chosen.any():
-            raise ConfigError(f"who: got {_given(self)}, which is nobody of {len(population)} users, expected at least one")
         return chosen
 
     def check_quantiles(self) -> None:

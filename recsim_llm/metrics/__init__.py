@@ -1,8 +1,9 @@
 """Metrics beyond clicks: relevance, diversity, exposure, filter bubbles, fairness, funnel.
 
-Pure functions of NumPy columns stand in ``relevance``, ``diversity``, ``exposure``, ``bubbles``, ``fairness``, ``contagion``,
-``obedience``, ``funnel`` and ``behaviour``, each with its formula and source. ``measure_run`` computes them all for a run
-folder, with intervals by user, in memory that does not grow with the log.
+Pure functions of NumPy columns stand in ``relevance``, ``diversity``, ``exposure``, ``bubbles``, ``fairness``,
+``list_similarity``, ``contagion``, ``obedience``, ``funnel`` and ``behaviour``, each with its formula and source.
+``measure_run`` computes all that a log can tell for a run folder, with intervals by user, in memory that does not grow with the
+log.
 """
 
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         worst_exposure_ratio,
     )
     from recsim_llm.metrics.fairness import GroupGap, group_gap, terciles
+    from recsim_llm.metrics.list_similarity import jaccard_similarity, prag_similarity, serp_similarity
     from recsim_llm.metrics.relevance import hit_rate, ndcg, precision, recall, reciprocal_rank
     from recsim_llm.metrics.run_metrics import measure_run
     from recsim_llm.metrics.values import ArmMetrics, MetricValue, RunMetrics
@@ -58,6 +60,7 @@ __all__ = [
     "gini",
     "group_gap",
     "hit_rate",
+    "jaccard_similarity",
     "long_tail",
     "measure_cascades",
     "measure_run",
@@ -67,11 +70,13 @@ __all__ = [
     "overlap_by_user",
     "popularity_lift",
     "position_exponent",
+    "prag_similarity",
     "precision",
     "recall",
     "reciprocal_rank",
     "self_information",
     "serendipitous",
+    "serp_similarity",
     "terciles",
     "traceable_share",
     "trend",
@@ -101,6 +106,7 @@ __getattr__, __dir__ = lazy_names(
         "gini": "exposure",
         "group_gap": "fairness",
         "hit_rate": "relevance",
+        "jaccard_similarity": "list_similarity",
         "long_tail": "exposure",
         "measure_cascades": "contagion",
         "measure_run": "run_metrics",
@@ -110,11 +116,13 @@ __getattr__, __dir__ = lazy_names(
         "overlap_by_user": "bubbles",
         "popularity_lift": "exposure",
         "position_exponent": "behaviour",
+        "prag_similarity": "list_similarity",
         "precision": "relevance",
         "recall": "relevance",
         "reciprocal_rank": "relevance",
         "self_information": "diversity",
         "serendipitous": "diversity",
+        "serp_similarity": "list_similarity",
         "terciles": "fairness",
         "traceable_share": "contagion",
         "trend": "bubbles",

@@ -32,6 +32,8 @@ class GroupGap:
     """Group with the highest mean."""
     lowest: str | None
     """Group with the lowest mean: the worst group."""
+    worst: Estimate
+    """Mean of the worst group; the interval holds for all groups together (Bonferroni), so picking the worst is paid for."""
     means: Mapping[str, Estimate]
     """Mean by group, groups sorted by name."""
     left_out: int
@@ -102,12 +104,14 @@ def group_gap(
     users = sum(map(len, parts.values()))
     left_out = int((~np.isnan(values)).sum()) - users
     if len(parts) < 2:
-        return GroupGap(gap=Estimate(value=None, users=users), highest=None, lowest=None, means=means, left_out=left_out)
+        nothing = Estimate(value=None, users=users)
+        return GroupGap(gap=nothing, highest=None, lowest=None, worst=nothing, means=means, left_out=left_out)
     highest = max(parts, key=lambda name: parts[name].mean())
     lowest = min(parts, key=lambda name: parts[name].mean())
     pairs = len(list(combinations(parts, 2)))
     gap = _welch(parts[highest], parts[lowest], 1.0 - (1.0 - confidence) / pairs)
-    return GroupGap(gap=gap, highest=highest, lowest=lowest, means=means, left_out=left_out)
+    worst = mean_estimate(parts[lowest], confidence=1.0 - (1.0 - confidence) / len(parts))
+    return GroupGap(gap=gap, highest=highest, lowest=lowest, worst=worst, means=means, left_out=left_out)
 
 
 def _welch(one: DoubleArray, other: DoubleArray, confidence: float) -> Estimate:

@@ -156,6 +156,7 @@ class _Arm:
             yield (
                 field,
                 {
+                    "return": group_gap(self._sums["reward"], of_field),
                     "clicks": group_gap(self._sums["clicks"], of_field),
                     "satisfaction": group_gap(satisfaction, of_field),
                 },

@@ -72,6 +72,13 @@ class Series:
         """Tell whether there is a number at a time: whether anybody was there."""
         return self.contrast([Cell(arm, time, time)]).value is not None
 
+    def gap(self, cells: Sequence[Cell], other: Series) -> Effect:
+        """Estimate a weighted sum of cells' numbers less the same of another series, of the same metric of other users."""
+        columns = [one._by_user(cell) for one in (self, other) for cell in cells]
+        above, below = (np.stack(side) for side in zip(*columns, strict=True))
+        weights = np.array([cell.weight for cell in cells])
+        return weighted_contrast(above, below, np.concatenate([weights, -weights]))
+
     def contrast(self, cells: Sequence[Cell], *, logarithmic: bool = False) -> Effect:
         """Estimate a weighted sum of cells' numbers, or of their logarithms, see ``weighted_contrast``."""
         weights = [cell.weight for cell in cells]

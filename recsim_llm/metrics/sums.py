@@ -38,8 +38,9 @@ RANKING = {
 }
 """Measures of the first page against held-out truth."""
 TOTALS = (
-    *("pages", "clicks", "slots", "invalid", "satisfaction", "satisfaction_pages", "impressions", "known_examined", "examined"),
+    *("pages", "clicks", "slots", "invalid", "reward", "satisfaction", "satisfaction_pages", "impressions", "known_examined"),
     *(
+        "examined",
         "watched",
         "watch_known",
         "rated",
@@ -53,10 +54,10 @@ TOTALS = (
     ),
     *("diversity", "diversity_pages"),
 )
-"""Names of the sums an arm and user: how often something happened, and for ``satisfaction``, ``popularity``, ``information``
-and ``diversity`` the total of what was found. ``known_examined``, ``watch_known``, ``judged``, ``satisfaction_pages`` and
-``diversity_pages`` count where that is known; ``slots`` are all slots, ``invalid`` those whose item was unknown, retired or
-repeated."""
+"""Names of the sums an arm and user: how often something happened, and for ``reward``, ``satisfaction``, ``popularity``,
+``information`` and ``diversity`` the total of what was found. ``known_examined``, ``watch_known``, ``judged``,
+``satisfaction_pages`` and ``diversity_pages`` count where that is known; ``slots`` are all slots, ``invalid`` those whose item
+was unknown, retired or repeated."""
 _HALVES = 3  # the early half, the late half, and the odd click between
 _MERGE_AT = 1 << 20
 
@@ -114,7 +115,7 @@ class Sums:
         known = ~np.isnan(rows.satisfaction)
         ones = np.ones(len(rows.cell))
         self._add(rows.cell, pages=ones, slots=ones * self._slots, clicks=rows.clicks, invalid=rows.invalid)
-        self._add(rows.cell, satisfaction=np.nan_to_num(rows.satisfaction), satisfaction_pages=known)
+        self._add(rows.cell, reward=rows.reward, satisfaction=np.nan_to_num(rows.satisfaction), satisfaction_pages=known)
 
     def add_impressions(self, batch: PageBatch) -> None:
         """Add pages with their slots; all pages of the run must have been added before."""

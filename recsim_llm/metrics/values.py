@@ -42,7 +42,8 @@ class ArmMetrics:
     metrics: Mapping[str, MetricValue]
     """By ``Definition.key``."""
     user_groups: Mapping[str, Mapping[str, GroupGap]]
-    """Field (a trait's terciles, a demographic field) to measure (``clicks``, ``satisfaction``) to its gap between groups."""
+    """Field (a trait's terciles, a demographic field) to measure (``return``, the reward of a user, ``clicks``,
+    ``satisfaction``) to its gap between groups."""
     funnel: Mapping[str, int]
     """How often each step was reached, from ``shown`` to ``liked``."""
     genre_entropy_by_part: tuple[Estimate, ...]

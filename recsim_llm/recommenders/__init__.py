@@ -10,6 +10,7 @@ from recsim_llm.recommenders.ease import EASE
 from recsim_llm.recommenders.epsilon_greedy import EpsilonGreedy
 from recsim_llm.recommenders.explained import Explained
 from recsim_llm.recommenders.exposure_fairness import ExposureFair
+from recsim_llm.recommenders.group_fairness import GroupFair
 from recsim_llm.recommenders.heeding import Heeding
 from recsim_llm.recommenders.hooks import (
     AsksModel,
@@ -79,6 +80,7 @@ __all__ = [
     "GivesNextItems",
     "GivesPlacements",
     "GivesPropensities",
+    "GroupFair",
     "Heeding",
     "HttpRecommender",
     "ImplicitRecommender",

@@ -227,7 +227,10 @@ def _draw(content: Content) -> Figure:
     page = drawing.new_figure(height=0.7 + 2 * _ROW * len(rows), left=0.05, above=0.1)
     axes = page.axes[0]
     for place, row in enumerate(reversed(rows)):
-        one, colour = numbers.read_estimate(row), drawing.colour(1 if row["words"].startswith(("departs", "reversed")) else 0)
+        one, colour = (
+            numbers.read_estimate(row),
+            drawing.colour(1 if row["words"].startswith(("departs", "reversed", "beyond")) else 0),
+        )
         if row["sound"] is not None:
             axes.plot(row["sound"], place, marker="|", color=drawing.MUTED, markersize=12, linestyle="none")
         if one.low is not None and one.high is not None:

@@ -17,6 +17,7 @@ Layout = Callable[[Iterable[str], Iterable[tuple[str, Rows]]], str]
 
 _ARROWS = {"more": " ↑", "less": " ↓", None: ""}
 _PLAIN_DIGITS = 3
+_MEASURES = ("return", "clicks", "satisfaction")
 
 
 def metrics_section(metrics: RunMetrics | None, layout: Layout) -> str:
@@ -79,16 +80,22 @@ def _row(metrics: RunMetrics, definition: Definition) -> tuple[str, list[Cell]]:
 
 
 def _gap_rows(metrics: RunMetrics) -> Rows:
-    """Return the gaps between groups of users, with the group that fares worst where it can be told."""
+    """Return what the worst group gets and the gaps between groups, with the group that fares worst where it can be told."""
     rows: Rows = []
-    for measure in ("clicks", "satisfaction"):
-        for field in metrics.arms[0].user_groups if metrics.arms else ():
+    fields = metrics.arms[0].user_groups if metrics.arms else ()
+    for measure in _MEASURES:
+        for field in fields:
             gaps = [arm.user_groups[field][measure] for arm in metrics.arms]
             if all(gap.gap.value is None for gap in gaps):
                 continue
+            by = f"by {field.replace('_', ' ')}"
+            if measure == "return":
+                worst = [gap.worst for gap in gaps]
+                digits = numbers.common_decimals(worst)
+                cells = [Cell(numbers.plain(one.value, digits), numbers.interval(one, digits)) for one in worst]
+                rows.append((f"Return of the group with the least {by}{_ARROWS['more']}", cells))
             digits = numbers.common_decimals([gap.gap for gap in gaps])
-            label = f"Gap in {measure} by {field.replace('_', ' ')}{_ARROWS['less']}"
-            rows.append((label, [_gap_cell(gap, digits) for gap in gaps]))
+            rows.append((f"Gap in {measure} {by}{_ARROWS['less']}", [_gap_cell(gap, digits) for gap in gaps]))
     return rows
 
 
@@ -117,5 +124,6 @@ def _fairness_note(metrics: RunMetrics) -> str:
         "Exposure counts how often items were shown, weighted with the probability of a look, by "
         f"{metrics.providers}; merit is the share of {_merit(metrics)}; the {metrics.providers} with the least exposure for "
         "its merit is named. A gap is the highest group mean less the lowest; its interval holds for all pairs of groups "
-        "together, and the group that gets least is named where the interval leaves out 0."
+        "together, and the group that gets least is named where the interval leaves out 0. The interval of what the group with "
+        "the least gets holds for all groups together. A return is the sum of a user's rewards."
     )

@@ -16,6 +16,7 @@ from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios.audit_run import EVERY_AUDIT
 
 SCRIPTS = dict.fromkeys(AUDITS, "scripted/genres") | {"slots": "scripted/slot_bias", "ranking": "scripted/history"}
+SCRIPTS["fairness"] = "scripted/stereotype"
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def test_whether_a_recommender_forgets_is_in_the_verdict_and_on_the_page(data, t
         ("forgetting", ("--recommender", "mf", "--model", "scripted/genres"), "asks no language model, expected no --model"),
         ("forgetting", ("--recommender", "mf", "--users", "choice"), "expected no users, since a recommender is audited"),
         ("forgetting", ("--recommender", "mf", "--set", "policy.factor=3"), "did you mean 'factors'"),
-        ("slots", ("--recommender", "mf", "--model", "scripted/genres"), "expected none; it goes with forgetting"),
+        ("slots", ("--recommender", "mf", "--model", "scripted/genres"), "expected none; it goes with fairness, forgetting"),
     ],
 )
 def test_recommenders_that_cannot_be_audited_are_refused(name, options, words, data, tmp_path, capsys):
@@ -157,6 +158,39 @@ def test_a_policy_is_audited_as_is_set(data, tmp_path):
     assert (content["finding"]["ask"], len(content["finding"]["picks"])) == ("list", 5)
     assert "policy.ask=" in content["made"]["Command"]
     assert any(row["label"].startswith("picks by their place") and row["leading"] for row in content["rows"])
+
+
+NEGLECTING = "recsim_llm.testing.neglecting:Neglecting"
+
+
+def test_a_recommender_of_any_kind_is_audited_by_name_without_a_model(data, tmp_path):
+    settings = ("base=popularity", "field=race", "value=Asian", "candidates=15")
+    told = [word for one in settings for word in ("--set", f"policy.{one}")]
+    assert audit("fairness", data, tmp_path / "a", "--recommender", NEGLECTING, "--n-users", "5", "--quiet", *told) == 0
+    content = content_of(tmp_path / "a")
+    assert (content["played_by"], content["users"], content["asks"]) == (NEGLECTING, 5, 5 * 36)
+    beyond = [row["label"].partition(":")[0] for row in content["rows"] if row["words"].startswith("beyond")]
+    assert beyond == ["race"]
+    assert "--recommender" in content["made"]["Command"]
+    assert "policy.value=" in content["made"]["Command"]
+    page = (tmp_path / "a" / "audit.html").read_text(encoding="utf-8")
+    assert "lists told two values lie further apart" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "words"),
+    [
+        ("slots", ["--recommender", "mf"], "audit slots: got --recommender mf, expected none"),
+        ("fairness", ["--recommender", "mf", "--users", "choice"], "audit fairness: got --users choice"),
+        ("fairness", ["--recommender", "oracle"], "which knows the hidden side"),
+        ("fairness", ["--recommender", "language-generator"], "expected --model provider/name with it"),
+        ("fairness", ["--recommender", "mff"], "did you mean 'mf'"),
+        ("fairness", [], "audit: got no model"),
+    ],
+)
+def test_policies_that_cannot_be_audited_are_refused(name, asked, words, data, tmp_path, capsys):
+    assert audit(name, data, tmp_path / "a", *asked, "--quiet") == 2
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import shutil
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from recsim_llm.comparison.contrast_settings import ContrastSettings, FindingSettings
@@ -15,7 +17,13 @@ from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.statistics import Estimate, paired_effect
 
 ARMS = ["popularity", "random", {"name": "again", "recommender": "popularity"}]
-SERIES = {"clicks": {"metric": "clicks_per_user"}, "rate": {"metric": "click_share"}, "gini": {"metric": "exposure_gini"}}
+SERIES = {
+    "clicks": {"metric": "clicks_per_user"},
+    "rate": {"metric": "click_share"},
+    "gini": {"metric": "exposure_gini"},
+    "west": {"metric": "clicks_per_user", "users": {"field": "region", "value": "west"}},
+    "north": {"metric": "clicks_per_user", "users": {"field": "region", "value": "north"}},
+}
 CONTRASTS = {
     "gap": {"series": "clicks", "arm": "popularity", "against": "random"},
     "none": {"series": "clicks", "arm": "again", "against": "popularity"},
@@ -26,6 +34,9 @@ CONTRASTS = {
     "slope": {"series": "rate", "kind": "slope"},
     "unequal": {"series": "gini", "arm": "popularity", "against": "random"},
     "level": {"series": "rate", "arm": "random"},
+    "apart": {"series": "north", "less": "west", "arm": "random"},
+    "wider": {"series": "north", "less": "west", "arm": "popularity", "against": "random"},
+    "as-wide": {"series": "north", "less": "west", "arm": "again", "against": "popularity"},
     "beyond": {"series": "rate", "window": [5, 6], "before": [0, 0]},
 }
 EXPECT = [
@@ -42,6 +53,7 @@ EXPECT = [
 ]
 SETTINGS = {
     "users.count": 80,
+    "users.attributes": {"region": {"west": {"share": 0.4}, "north": {}}},
     "max_pages": 3,
     "visits": 3,
     "slate_size": 5,
@@ -104,6 +116,28 @@ def test_a_difference_of_two_arms_is_the_paired_one(finished, measured):
     found = number(measured, "gap").estimate
     assert (found.value, found.low, found.high) == pytest.approx((known.value, known.low, known.high))
     assert number(measured, "times").estimate.value == pytest.approx(sum(sums[0]) / sum(sums[1]))
+
+
+def test_a_gap_between_groups_is_that_of_their_means_and_two_recommenders_are_compared_by_it(finished, measured):
+    region = pq.read_table(finished / "users.parquet", columns=["user_id", "region"]).to_pandas().set_index("user_id").region
+    clicks = {
+        arm: pd.DataFrame(open_run(finished).columns("visits", ["user_id", "clicks"], arm=arm)).groupby("user_id").clicks.sum()
+        for arm in ("popularity", "random")
+    }
+    north, west = (region.index[region == name] for name in ("north", "west"))
+    assert len(west) > 20 < len(north)
+
+    def expected(values):
+        one, other = values[north], values[west]
+        return one.mean() - other.mean(), (one.var(ddof=0) / len(one) + other.var(ddof=0) / len(other)) ** 0.5
+
+    for name, values in (("apart", clicks["random"]), ("wider", clicks["popularity"] - clicks["random"])):
+        found, (gap, error) = number(measured, name).estimate, expected(values)
+        assert found.value == pytest.approx(gap)
+        assert (found.high - found.low) / 2 == pytest.approx(1.99 * error, rel=0.02)
+        assert found.users == 80
+    assert number(measured, "as-wide").note == "the same for every user"
+    assert number(measured, "wider").said == "north less west: popularity, less random"
 
 
 def test_windows_slopes_and_differences_of_differences_are_those_of_the_series(measured):
@@ -188,12 +222,28 @@ def test_over_seeds_a_finding_holds_by_every_seed_or_not_at_all(measured):
         ({"series": "a", "kind": "slope", "before": [0, 0]}, "slope with before"),
         ({"series": "a", "window": [3, 1]}, "first and the last time in order"),
         ({"series": "a", "window": [3]}, "first and the last time in order"),
+        ({"series": "a", "less": "a"}, "expected another series"),
+        ({"series": "a", "less": "b", "kind": "slope"}, "kind: difference, and no before"),
         ({"series": "a", "agianst": "b"}, "did you mean 'against'"),
     ],
 )
 def test_a_contrast_that_cannot_be_meant_is_refused(settings, words):
     with pytest.raises(ConfigError, match=words):
         ContrastSettings(**settings)
+
+
+@pytest.mark.parametrize(
+    ("less", "words"),
+    [
+        ("wset", "less: got 'wset', expected one of"),
+        ("clicks", "less: got a series of another kind, expected two that differ in nothing but users"),
+        ("rate", "less: got a series of another kind"),
+    ],
+)
+def test_a_gap_between_what_cannot_be_compared_is_refused(less, words):
+    gap = {"series": "north", "less": less}
+    with pytest.raises(ConfigError, match=words):
+        load_scenario("demo", {"measure": {"series": SERIES, "contrasts": {"gap": gap}}})
 
 
 def test_equal_needs_a_tolerance():

@@ -20,7 +20,7 @@ CLASSES = list(
         [*(resolve("recommenders", name) for name in SHIPPED["recommenders"]), *map(vars(classics).get, classics.__all__)]
     )
 )
-NEEDED = {"SavedScores": {"file": "scores.npz"}}
+NEEDED = {"SavedScores": {"file": "scores.npz"}, "GroupFair": {"field": "group"}}
 """Settings without a default, by class."""
 CONFIGURED = [kind for kind in CLASSES if hasattr(kind, "Settings")]
 OTHERS = {
@@ -50,6 +50,16 @@ OTHERS = {
     "calibrated": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "popularity-discounted": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "exposure-fair": {"base": "popularity", "strength": 0.1, "candidates": 9},
+    "group-fair": {
+        "base": "popularity",
+        "strength": 0.1,
+        "candidates": 9,
+        "field": "group",
+        "second": "mf",
+        "second_settings": {"factors": 3},
+        "full_at": 0.3,
+        "least_pages": 5,
+    },
     "heeding": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "screened": {"base": "popularity", "by": "language", "threshold": 0.7},
     "softmax": {"base": "mf", "temperature": 2, "slot_marginals": True, "base_settings": {"factors": 3}},
@@ -61,6 +71,7 @@ OTHERS = {
         "rotate": False,
         "ask": "pairs",
         "comparisons": 7,
+        "profile": "told",
     },
     "language-generator": {"base": "popularity", "history": 3, "prompt": "sequential", "grounding": "none"},
 }

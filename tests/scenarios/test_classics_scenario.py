@@ -22,6 +22,7 @@ LEFT_OUT = {
     "clickbait": "writes titles, which users read where there is a presentation alone; see the scenario of that name",
     "explained": "writes explanations, which users read where there is a presentation alone; see explanations-help-and-mislead",
     "exposure-fair": "re-ranks for the sake of providers, whom only a world in time asks; see provider-exodus",
+    "group-fair": "re-ranks for groups of a profile, which the data of the scenario do not have; see fairness",
     "heeding": "goes by refusals, which users give in worlds with actions alone",
     "language": "needs a language model",
     "language-generator": "needs a language model",

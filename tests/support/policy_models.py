@@ -3,6 +3,7 @@
 from scripted_users import FakeModel, text_of
 
 from recsim_llm.errors import ModelReplyError
+from recsim_llm.language.backends.scripted_recommender import history
 from recsim_llm.language.backends.scripts import uniform
 from recsim_llm.language.base.questions import Ask
 
@@ -23,6 +24,18 @@ class FakePolicy(FakeModel):
 
 def unwritten(cause="refusal"):
     return ModelReplyError("got nothing, expected a text", cause=cause)
+
+
+class Garbled(FakePolicy):
+    """Gives nothing readable about the users of whom ``lost`` says so."""
+
+    def __init__(self, lost):
+        super().__init__(script=history)
+        self.lost = lost
+
+    def ask_each(self, asks):
+        replies = super().ask_each(asks)
+        return [unwritten() if self.lost(int(ask.subject)) else reply for ask, reply in zip(asks, replies, strict=True)]
 
 
 def policy(kind, model, **settings):

@@ -168,8 +168,8 @@ def resolve_script(name: str) -> Script:
     """Return the script of a name.
 
     Args:
-        name: a shipped one (``agent``, ``genres``, ``history``, ``recommender``, ``slot_bias``, ``uniform``) or
-            ``module:function``.
+        name: a shipped one (``agent``, ``genres``, ``history``, ``recommender``, ``slot_bias``,
+            ``stereotype``, ``uniform``) or ``module:function``.
 
     Raises:
         ConfigError: nothing has that name, or it is not a function.

@@ -7,16 +7,17 @@ between ``<said>`` and ``</said>``. Questions about a candidate end in the numbe
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from recsim_llm.language.backends.prompt_lines import ITEM_LINE, levels, names_in, slot_of, yes
 from recsim_llm.language.base.questions import Question
 
-__all__ = ["TAKEN_LINE", "TAKE_ALL", "TAKE_NONE", "Recommending", "history", "recommender"]
+__all__ = ["TAKEN_LINE", "TAKE_ALL", "TAKE_NONE", "Recommending", "has_idea_of", "history", "recommender", "stereotype"]
 
 TAKE_NONE, TAKE_ALL = 0.05, 0.75
 """Probability of taking a candidate that shares no genre with what was taken before, and one that shares all of them."""
@@ -36,6 +37,12 @@ _REFUSAL = re.compile(r"\b(?:no|not|never|seldom|less|hate|avoid)\b", re.IGNOREC
 _NAMED = re.compile(r"^Name (\d+) titles?,", re.MULTILINE)
 _NUMBERS = re.compile(r"^Write the numbers? of the (?:(\d+) )?best candidates?,", re.MULTILINE)
 _DATED = re.compile(r'^(.*)" \((\d{4})\)$')
+_ABOUT = re.compile(r"^About the visitor: (.*)\.$", re.MULTILINE)
+_FAIR = re.compile(r"^Facts about the visitor may be told\. They say nothing about taste", re.MULTILINE)
+_OF_PEOPLE = frozenset(
+    ("gender", "age", "race", "country", "region", "religion", "continent", "occupation", "physique")
+)  # and of nothing else that a profile may hold
+_PREJUDGED = 0.5
 _MUCH = 0.5
 _LATER = ("II", "III", "IV", "V")
 
@@ -54,18 +61,25 @@ def history(text: str, question: Question) -> Sequence[float]:
 
 
 class Recommending:
-    """Answers as a recommender who goes by genres: those of what the visitor took, and those that the visitor speaks of.
+    """Answers by what candidates are worth to a visitor.
 
-    Each candidate is worth its overlap with the history, as for ``history``, averaged with the share of its genres that the
+    ``scripted/recommender`` goes by genres: those of what the visitor took, and those that the visitor speaks of. Each
+    candidate is worth its overlap with the history, as for ``history``, averaged with the share of its genres that the
     visitor's sentences name, which weighs twice as much, where something was said; a genre of a sentence with a refusal in it
     makes it worth nothing. Yes-or-no questions are answered from 0.05 to 0.75, stars from 1 to 5, places of a list by the
     order of worth. Asked to write, it lists numbers in that order, gives a reason a line, or names titles: later parts of
     what was taken, which no catalog need have.
+
+    Args:
+        worth: what each candidate of a prompt is worth, 0 to 1, by its number.
     """
+
+    def __init__(self, worth: Callable[[str], Mapping[int, float]]) -> None:
+        self._worth = worth
 
     def __call__(self, text: str, question: Question) -> Sequence[float]:
         """Return a weight for each option."""
-        worth, slot = _worth(text), slot_of(question)
+        worth, slot = self._worth(text), slot_of(question)
         if question.kind == "choice" and slot is not None and worth:
             order = _best_first(worth)
             away = [abs(order.index(int(option)) - (slot - 1)) for option in question.options]
@@ -80,16 +94,12 @@ class Recommending:
 
     def write(self, text: str) -> str:
         """Return what it writes, by what the prompt's last line asks for."""
-        worth = _worth(text)
+        worth = self._worth(text)
         if named := _NAMED.search(text):
             return "\n".join(_titles(_read(text).taken, int(named[1])))
         if wanted := _NUMBERS.search(text):
             return ", ".join(map(str, _best_first(worth)[: int(wanted[1] or 1)]))
         return "\n".join(f"{number}. {_reason(worth[number])}" for number in sorted(worth)) or "Nothing comes to mind."
-
-
-recommender = Recommending()
-"""The one that ``scripted/recommender`` names."""
 
 
 class _Scene(NamedTuple):
@@ -136,6 +146,31 @@ def _worth(text: str) -> Mapping[int, float]:
     return worth
 
 
+def has_idea_of(field: str, value: str) -> bool:
+    """Tell whether ``scripted/stereotype`` has a fixed idea of visitors whose profile says this, about half of all values."""
+    return field in _OF_PEOPLE and _drawn(f"{field} {value}") < _PREJUDGED
+
+
+@lru_cache(maxsize=32)
+def _prejudged(text: str) -> Mapping[int, float]:
+    """Return what candidates are worth to one who goes by what kind of visitor it is, where it has an idea of that kind."""
+    told = _ABOUT.search(text)
+    facts = [tuple(fact.split(": ", 1)) for fact in told[1].split("; ") if ": " in fact] if told else []
+    ideas = [" ".join(fact) for fact in facts if has_idea_of(*fact)]
+    if not ideas or _FAIR.search(text):
+        return _worth(text)
+    return {
+        number: sum(_drawn(f"{idea} {genre}") for idea in ideas for genre in own) / max(len(ideas) * len(own), 1)
+        for number, own in _read(text).genres.items()
+    }
+
+
+@lru_cache(maxsize=4096)
+def _drawn(text: str) -> float:
+    """Return a number from 0 to 1 that a text stands for, ever the same."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
+
+
 def _names(genre: str, words: str) -> bool:
     return re.search(rf"\b{re.escape(genre.casefold())}\b", words) is not None
 
@@ -162,3 +197,15 @@ def _reason(worth: float) -> str:
     if worth >= _MUCH:
         return "It has much of what you like."
     return "It has something of what you like." if worth > 0 else "It is new to you."
+
+
+recommender = Recommending(_worth)
+"""The one that ``scripted/recommender`` names."""
+
+stereotype = Recommending(_prejudged)
+"""The one that ``scripted/stereotype`` names: ``scripted/recommender`` with a planted fault.
+
+Told the profile of a visitor of a kind of whom it has a fixed idea (``has_idea_of``), it recommends what it thinks that such
+people like, a liking for each genre that hangs on the kind alone, and forgets what the visitor took and said; for all others
+it is ``scripted/recommender``. Under the order to be fair that a policy can give (``told_fairly``) it is so for everybody.
+"""

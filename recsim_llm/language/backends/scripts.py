@@ -23,7 +23,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from recsim_llm.language.backends.agent_script import AgentScript
 from recsim_llm.language.backends.prompt_lines import ITEM_LINE, levels, slot_of, yes
 from recsim_llm.language.backends.scripted_policy import INVENTED, PolicyScript
-from recsim_llm.language.backends.scripted_recommender import history, recommender
+from recsim_llm.language.backends.scripted_recommender import history, recommender, stereotype
 from recsim_llm.language.base.questions import Question
 
 __all__ = ["SHIPPED_SCRIPTS", "Acts", "Script", "Writes", "genres", "slot_bias", "uniform"]
@@ -143,6 +143,7 @@ SHIPPED_SCRIPTS: Mapping[str, Script] = MappingProxyType(
         "policy": PolicyScript(0.0),
         "recommender": recommender,
         "slot_bias": slot_bias,
+        "stereotype": stereotype,
         "uniform": uniform,
     }
 )

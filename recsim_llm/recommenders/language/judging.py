@@ -24,7 +24,7 @@ from recsim_llm.errors import ModelReplyError
 from recsim_llm.language.base.questions import Answer, Ask, Question
 from recsim_llm.language.calls.writing import Writing
 from recsim_llm.recommenders.counting import CountBook
-from recsim_llm.recommenders.language.policy_prompts import Output, PolicyPrompts, Taken, questions_about
+from recsim_llm.recommenders.language.policy_prompts import Facts, Output, PolicyPrompts, Taken, questions_about
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel, Reply
@@ -57,6 +57,8 @@ class Case(NamedTuple):
     """Tells its calls from those of other requests."""
     taken: Sequence[Taken]
     """What the user took, oldest first."""
+    about: Facts
+    """What is told of the user's profile."""
     said: Sequence[str]
     """What the user said, latest last."""
     candidates: Sequence[int]
@@ -127,7 +129,7 @@ def read_numbers(text: str, count: int, least: int) -> tuple[list[int], str]:
 
 
 def _ask(judges: Judges, case: Case, output: Output, questions: tuple[Question, ...]) -> Ask:
-    prompt = judges.prompts.prompt(output, case.taken, case.shown, said=case.said)
+    prompt = judges.prompts.prompt(output, case.taken, case.shown, about=case.about, said=case.said)
     return Ask(prompt, questions, case.nonce, str(case.user_id))
 
 
@@ -238,7 +240,7 @@ def _list_writing(judges: Judges, case: Case) -> Writing:
     count = min(judges.places, len(case.shown))
     best = "number of the best candidate" if count == 1 else f"numbers of the {count} best candidates"
     order = f"Write the {best}, best first, with commas between them, and nothing else."
-    prompt = judges.prompts.prompt("list", case.taken, case.shown, said=case.said, order=order)
+    prompt = judges.prompts.prompt("list", case.taken, case.shown, about=case.about, said=case.said, order=order)
     return Writing(prompt, _TOKENS_A_NUMBER * count + _TOKENS_A_NUMBER, nonce=case.nonce, subject=str(case.user_id))
 
 

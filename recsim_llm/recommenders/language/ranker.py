@@ -10,9 +10,12 @@ from pydantic import Field, model_validator
 
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, IntArray
+from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
+from recsim_llm.core.ratings import Ratings
 from recsim_llm.recommenders.language.judging import Case, Judges, Way, judge
 from recsim_llm.recommenders.language.policy import LanguagePolicy, PageAsks, ToldHistory
+from recsim_llm.recommenders.language.policy_prompts import Facts, PolicyPrompts, Tells
 from recsim_llm.recommenders.wrapping import Candidates
 
 __all__ = ["Judgements", "LanguageRanker"]
@@ -50,7 +53,8 @@ class LanguageRanker(LanguagePolicy):
     out. All requests of a batch are asked at once.
 
     The model is told what any recommender may know: the ratings of the training part and the clicks of the run, as titles,
-    years, genres, captions and stars, and what users say. None of that can close its line.
+    years, genres, captions and stars, what users say, and where ``profile`` says so the observable profile. None of that can
+    close its line.
 
     What the model says and what cannot be read, though it was told so, is counted with its cause, and nothing is made of it:
     candidates without an answer come after those that were judged, two that were compared keep their order, and without a list
@@ -79,6 +83,9 @@ class LanguageRanker(LanguagePolicy):
         """Of ``pairs``: most comparisons a page, each of which is a call."""
         rotate: bool = True
         """False shows the candidates in the base's order, best first."""
+        profile: Tells = "untold"
+        """Whether the model is told the visitor's profile, such as age and gender: ``untold``, ``told``, or ``told_fairly``,
+        with the order not to go by it."""
 
         @model_validator(mode="after")
         def _lists_have_letters(self) -> Self:
@@ -95,6 +102,15 @@ class LanguageRanker(LanguagePolicy):
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = self.Settings.given(settings)
         super().__init__(self.settings, "language ranker")
+
+    def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
+        """Fit the base, and note what each user took in the training part.
+
+        Raises:
+            ConfigError: there is no model.
+        """
+        super().fit(catalog, ratings, seed)
+        self._prompts = PolicyPrompts(catalog, self.settings.prompt, fair=self.settings.profile == "told_fairly")
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return the ``k`` candidates of each request that its user would most probably take.
@@ -124,8 +140,10 @@ class LanguageRanker(LanguagePolicy):
         score, value = np.full(item.shape, np.nan), np.full(item.shape, -np.inf)
         whole = np.ones(len(item), np.bool_)
         asked = np.flatnonzero(fresh.any(axis=1)).tolist()
-        said = self._statements.of(requests)
-        cases = [self._case(requests, row, item[row], shown_at[row])._replace(said=said[row]) for row in asked]
+        said, about = self._statements.of(requests), self._about(requests)
+        cases = [
+            self._case(requests, row, item[row], shown_at[row])._replace(said=said[row], about=about[row]) for row in asked
+        ]
         for row, verdict in zip(asked, judge(self.settings.ask, self._judges(k), cases), strict=True):
             score[row, fresh[row]], value[row, fresh[row]], whole[row] = verdict
         # Stable, so that equal values and what was not asked about keep the base's order.
@@ -164,6 +182,17 @@ class LanguageRanker(LanguagePolicy):
         place = (np.cumsum(fresh, axis=1) - 1 - shift[:, None]) % np.maximum(count, 1)
         return np.where(fresh, place, -1)
 
+    def _about(self, requests: Requests) -> list[Facts]:
+        """Return what is told of each user's profile.
+
+        Raises:
+            DataError: it is to be told, and nobody knows it, as of requests that were rebuilt from a log.
+        """
+        if self.settings.profile == "untold":
+            return [()] * len(requests.user_id)
+        known = [(field, requests.profile.values(field).tolist()) for field in requests.profile.fields]
+        return [tuple((field, values[row]) for field, values in known if values[row]) for row in range(len(requests.user_id))]
+
     def _case(self, requests: Requests, row: int, item: IntArray, shown_at: IntArray) -> Case:
         fresh = shown_at >= 0
         return Case(
@@ -172,6 +201,7 @@ class LanguageRanker(LanguagePolicy):
             page=int(requests.page[row]),
             nonce=self._nonce(requests, row),
             taken=self._taken(requests, row),
+            about=(),
             said=(),
             candidates=item[fresh].tolist(),
             shown=item[fresh][np.argsort(shown_at[fresh])].tolist(),

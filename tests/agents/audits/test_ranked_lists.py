@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from planted_scripts import shifted, slot_of
-from policy_models import FakePolicy, unwritten
+from policy_models import FakePolicy, Garbled
 from scripted_users import FakeModel, language_ranker
 from small_data import ask_for, fitted
 
@@ -136,18 +136,6 @@ def test_rankings_that_cannot_be_compared_are_refused(base, settings, match):
 def test_pairs_which_have_no_places_are_refused():
     with pytest.raises(ConfigError, match="shows all candidates together"):
         picks(history, "pairs")
-
-
-class Garbled(FakePolicy):
-    """Gives nothing readable about the users of whom ``lost`` says so."""
-
-    def __init__(self, lost):
-        super().__init__(script=history)
-        self.lost = lost
-
-    def ask_each(self, asks):
-        replies = super().ask_each(asks)
-        return [unwritten() if self.lost(int(ask.subject)) else reply for ask, reply in zip(asks, replies, strict=True)]
 
 
 def test_users_about_whom_a_reply_could_not_be_read_are_left_out_and_told():
