@@ -62,6 +62,7 @@ NOTEBOOKS = {
     "bring_your_own_users": {},
     "cold_start": {"NEWCOMERS = 700": "NEWCOMERS = 80", "= 31, 300": "= 31, 80"},
     "conversational_recommenders": {"TALKERS, READERS = 17, 300, 300": "TALKERS, READERS = 17, 40, 60"},
+    "fairness": {"SEED, ASKED, USERS = 51, 10, 150": "SEED, ASKED, USERS = 51, 4, 40"},
     "filter_bubble": {"USERS, DAYS = 17, 300, 30": "USERS, DAYS = 17, 60, 30"},
     "forget_a_user": {"SEED, USERS, FORGOTTEN = 17, 200, 24": "SEED, USERS, FORGOTTEN = 17, 60, 12"},
     "language_users": {"EXAMPLES = 1500": "EXAMPLES = 130", "MEASURED = 2, 8, 12": "MEASURED = 1, 4, 4"},

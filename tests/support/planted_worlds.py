@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from recsim_llm.scenarios import load_scenario
+
 SEED = 23
 """It chose no parameter of a scenario."""
 
@@ -19,6 +21,12 @@ class Planted(NamedTuple):
     """Whether such a finding may be left undecided, too."""
 
 
+def shipped_arms(scenario, *names):
+    """Return some of a shipped scenario's recommenders."""
+    arms = {arm["name"]: arm for arm in load_scenario(scenario).model_dump(mode="json")["recommenders"]}
+    return [arms[name] for name in names]
+
+
 JUDGED: dict[str, dict[str, Any]] = {
     "cold-start-items": {},
     "cold-start-users": {"seed": 31},
@@ -27,10 +35,13 @@ JUDGED: dict[str, dict[str, Any]] = {
     "conversation": {"seed": 21},
     "drift": {"seed": 31, "recommenders": ["mf", "linucb"]},
     "explanations-help-and-mislead": {},
+    "fairness": {"seed": 71},
     "filter-bubble": {},
     "hallucinated-items": {},
     "harmful-loop": {},
-    "language-arena": {},
+    "language-arena": {"recommenders": shipped_arms("language-arena", "mf", "rules talk", "model ranks", "model talks")},
+    "market-manipulation": {"users.count": 50, "clock.days": 9},
+    "poisoning": {"users.count": 100},
     "popularity-loop": {"users.count": 120, "clock.days": 9},
     "promotion-slots": {"users.count": 400},
     "provider-exodus": {"seed": 31},
@@ -67,6 +78,13 @@ _FASHION = {
 }
 _SILENT = {"lift": 0.0, "taste": 0.0, "gain": 0.0, "loss": 0.0, "disappointment": 0.0}
 _TRUE = {"recommender": "explained", "settings": {"base": "popularity"}}
+
+
+_TOLD = shipped_arms("fairness", "told")
+_FEW = {"users.count": 40}
+_CLEAN, _ATTACKED, _BOTH, _SCREENED = shipped_arms("poisoning", "item-knn", "attacked", "attacked, screened", "screened")
+_NOT_SCREENED = _ATTACKED | {"name": "attacked, screened"}
+_DAILY_ARMS = shipped_arms("market-manipulation", "fitted daily", "fitted once")
 
 
 def _cold(second):
@@ -180,6 +198,35 @@ PLANTED = {
             ]
         },
         {"agent-behind-ranker", "ranker-behind-retrieval"},
+    ),
+    "the model has no idea of anybody": Planted(
+        "fairness",
+        _FEW | {"models.policy": "scripted/recommender"},
+        {"telling-opens-a-gap", "a-fair-prompt-closes-it", "re-ranking-gives-back"},
+        open=True,
+    ),
+    "what gives back serves everybody at random": Planted(
+        "fairness",
+        _FEW | {"recommenders": [*_TOLD, arm("untold", "mf"), arm("told fairly", "mf"), arm("re-ranked", "random")]},
+        {"the-city-pays-little"},
+        open=True,
+    ),
+    "nobody attacks": Planted(
+        "poisoning",
+        {"recommenders": [_CLEAN, arm("attacked", "item-knn"), arm("attacked, screened", "item-knn"), _SCREENED]},
+        {"attack-lifts"},
+    ),
+    "nobody screens": Planted(
+        "poisoning", {"recommenders": [_CLEAN, _ATTACKED, _NOT_SCREENED, _SCREENED]}, {"screening-takes-it-away"}
+    ),
+    "random pages stand for screened ones": Planted(
+        "poisoning", {"recommenders": [_CLEAN, _ATTACKED, _BOTH, arm("screened", "random")]}, {"screening-costs-nothing"}
+    ),
+    "no clicks are bought": Planted("market-manipulation", {"interventions": []}, {"bought-clicks-pay"}),
+    "no day is screened": Planted(
+        "market-manipulation",
+        {"recommenders": [*_DAILY_ARMS, arm("screened daily", "popularity") | _DAILY]},
+        {"screening-stops-it"},
     ),
     "nobody asks": Planted(
         "language-arena",

@@ -1,9 +1,7 @@
-"""Shipped scenarios of fake users: what they expect holds on seeds that chose nothing, and not where nobody attacks."""
+"""Fake users in runs: when they come, who learns from them, and that they are nobody in the log."""
 
 import numpy as np
 import pyarrow.parquet as pq
-import pytest
-from finding_checks import answers, check_expectation
 
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.dynamics.clock import Moment
@@ -12,61 +10,10 @@ from recsim_llm.dynamics.interventions import Intervention
 from recsim_llm.dynamics.timeline import Timeline
 from recsim_llm.scenarios import load_scenario, run
 
-SEEDS = (23,)
-"""It chose no parameter of a scenario, and is none of those that findings name."""
-SMALL = {"poisoning": {"users.count": 100}, "market-manipulation": {"users.count": 50, "clock.days": 9}}
-ATTACK = {"kind": "bandwagon", "items": {"items": [7]}, "share": 0.05, "filler": 12}
-KNN = {"recommender": "item-knn"}
-SCREENED = {"name": "screened", "recommender": "screened", "settings": {"base": "item-knn"}}
-ATTACKED, BOTH = {"name": "attacked"} | KNN | {"attack": ATTACK}, {"name": "attacked, screened"}
 DAILY = [
     {"name": "fitted daily", "recommender": "popularity", "retrain": "day"},
     {"name": "fitted once", "recommender": "popularity"},
 ]
-OPPOSITES = {
-    "nobody attacks": (
-        "poisoning",
-        {"recommenders": ["item-knn", {"name": "attacked"} | KNN, BOTH | KNN, SCREENED]},
-        {"attack-lifts"},
-    ),
-    "nobody screens": (
-        "poisoning",
-        {"recommenders": ["item-knn", ATTACKED, BOTH | KNN | {"attack": ATTACK}, SCREENED]},
-        {"screening-takes-it-away"},
-    ),
-    "random pages stand for screened ones": (
-        "poisoning",
-        {"recommenders": ["item-knn", ATTACKED, BOTH | KNN, {"name": "screened", "recommender": "random"}]},
-        {"screening-costs-nothing"},
-    ),
-    "no clicks are bought": ("market-manipulation", {"interventions": []}, {"bought-clicks-pay"}),
-    "no day is screened": (
-        "market-manipulation",
-        {"recommenders": [*DAILY, {"name": "screened daily", "recommender": "popularity", "retrain": "day"}]},
-        {"screening-stops-it"},
-    ),
-}
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_no_seed_of_these_tests_may_judge_by_itself_and_each_finding_has_an_opposite(name):
-    check_expectation(name, SEEDS, OPPOSITES)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("name", SMALL)
-def test_what_is_expected_holds_on_seeds_that_chose_nothing(name, seed, tmp_path):
-    found = answers(name, tmp_path / "run", SMALL[name] | {"seed": seed})
-    assert set(found.values()) == {"holds"}, found
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("opposite", OPPOSITES)
-def test_where_the_effect_is_switched_off_the_finding_fails(opposite, tmp_path):
-    name, off, refuted = OPPOSITES[opposite]
-    found = answers(name, tmp_path / "run", SMALL[name] | {"seed": SEEDS[0]} | off)
-    assert {finding: found[finding] for finding in refuted} == dict.fromkeys(refuted, "does not hold")
 
 
 def test_fake_users_come_evenly_until_the_end_or_all_at_once(world):
