@@ -15,7 +15,7 @@ from recsim_llm.scenarios.suite_table import SCENARIOS, VERSION
 # what is drawn in small worlds of several kinds.
 KNOWN = {
     1: {
-        "definitions": "4c407c001a0449345680694a50072f09682117c114135c4d90ed2973c4d673eb",
+        "definitions": "f986b0154af3a1408423a5896374011ab170d2d521ba4fbc137475c612b82e3c",
         "results": "13074b04cbb434598d69c97e314f1cc871dde9a2d16d8f8c6a77ea8a0740fcf2",
     },
 }
