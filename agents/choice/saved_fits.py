@@ -65,6 +65,7 @@ FIT_MODULES = (
     "core.ratings",
     "errors",
     "numerics.factorization",
+    "numerics.ranking",
     "numerics.threads",
     "numerics.time_order",
     "population.from_ratings",

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.special import ndtri
 
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import DoubleArray, IntArray
@@ -128,6 +127,9 @@ def _filler(
     attack: ProfileAttack, catalog: Catalog, tally: _StarTally, *, pushed: IntArray, fakes: keyed.Words
 ) -> tuple[IntArray, DoubleArray]:
     """Return int64 and float64 [f, filler]: what fills the profiles, and the stars it is given."""
+    # Here, since every scenario names these profiles and few draw any.
+    from scipy.special import ndtri
+
     free = catalog.on_sale.copy()
     free[pushed] = False
     chosen = np.empty(0, np.int64)
