@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,6 +35,8 @@ settings.load_profile("patient")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make errors of the support modules' warnings too; they have no package whose name setup.cfg could give."""
+    # What is started in the background ignores Ctrl-C, and so does all that it starts: tests would wait for it in vain.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for module in SUPPORT.glob("*.py"):
         config.addinivalue_line("filterwarnings", f"error:::{module.stem}$")
 

@@ -1,6 +1,7 @@
 """Runs that ask a model server, killed again and again while they do; and what their calls file says was paid."""
 
 import multiprocessing
+import os
 import signal
 import sqlite3
 from contextlib import closing
@@ -46,10 +47,18 @@ def kill_run(out, calm, kills=20, most=2):
 
 def _kill_when_answered(processes, out, answers):
     """Resume in another process and kill it once so many answers are in its file; tell whether it was still running."""
-    process = processes.Process(target=resume, args=(out,))
+    process = processes.Process(target=_resume, args=(out, dict(os.environ)))
     process.start()
     while process.is_alive() and answered(out) < answers:
         process.join(0.001)
     process.kill()
     process.join()
+    assert process.exitcode in (0, -signal.SIGKILL), "a run that goes wrong by itself would be tried for ever"
     return process.exitcode == -signal.SIGKILL
+
+
+def _resume(out, environment):
+    # The server of forks has the environment of whichever test came first, and with it another cache.
+    os.environ.clear()
+    os.environ.update(environment)
+    resume(out)
